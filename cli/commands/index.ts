@@ -1,0 +1,15 @@
+import type { Command } from '../command.ts';
+import { authoritiesCommands } from './authorities.ts';
+import { credentialCommands } from './credential.ts';
+import { enrollCommand } from './enroll.ts';
+import { nameCommands } from './name.ts';
+import { statusCommand } from './status.ts';
+
+/** Every command, in the order of the help. A new one is a file beside this one and a line here. */
+export const commands: readonly Command[] = [
+  enrollCommand,
+  statusCommand,
+  ...authoritiesCommands,
+  ...credentialCommands,
+  ...nameCommands,
+];

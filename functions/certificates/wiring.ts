@@ -1,0 +1,5 @@
+import { processStack } from '../../shared/adapters/stack/stack.ts';
+
+export function wiring() {
+  return processStack();
+}

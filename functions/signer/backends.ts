@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import type { processStack } from '../../shared/adapters/stack/stack.ts';
+import { findAuthority } from '../../shared/hierarchy/hierarchy.ts';
+import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
+import type { SigningBackend } from '../../shared/issuance/ports.ts';
+
+type Stack = ReturnType<typeof processStack>;
+type MakeBackend = (issuer: IssuingAuthority) => SigningBackend;
+
+/** Calls a second for an endpoint of our own, which has no quotas; against AWS the adapter's defaults, the account's quotas, stand. */
+const localRates = {
+  IssueCertificate: { perSecond: 5_000, burstMs: 1_000 },
+  GetCertificate: { perSecond: 15_000, burstMs: 1_000 },
+};
+
+/**
+ * The backend of each CA, made at its first use and kept. Only the kinds that the environment names are loaded: a signer
+ * for ACM PCA never loads a PKCS #11 module.
+ */
+export async function createBackends(stack: Stack): Promise<(issuer: IssuingAuthority) => SigningBackend | undefined> {
+  const makers: Partial<Record<IssuingAuthority['backend'], MakeBackend>> = {};
+  if (stack.environment.acmPca !== undefined) makers['acm-pca'] = await acmPcaMaker(stack, stack.environment.acmPca);
+  if (stack.environment.pkcs11 !== undefined) makers.pkcs11 = await pkcs11Maker(stack, stack.environment.pkcs11);
+  if (stack.environment.backends.has('software')) makers.software = await softwareMaker(stack);
+  const made = new Map<string, SigningBackend>();
+  return (issuer) => {
+    const key = `${issuer.caId}#${issuer.generation}`;
+    let backend = made.get(key);
+    if (backend === undefined) {
+      backend = makers[issuer.backend]?.(issuer);
+      if (backend !== undefined) made.set(key, backend);
+    }
+    return backend;
+  };
+}
+
+async function acmPcaMaker(
+  stack: Stack,
+  { endpoint, region }: { readonly endpoint: string; readonly region: string },
+): Promise<MakeBackend> {
+  const { createAcmPcaClient } = await import('../../shared/adapters/acm-pca/client.ts');
+  const { createAcmPcaBackend } = await import('../../shared/adapters/acm-pca/backend.ts');
+  const { createPacingBudget } = await import('../../shared/adapters/acm-pca/pacing.ts');
+  const { isAwsAcmPcaEndpoint } = await import('../../shared/custody/stage.ts');
+  const isAws = isAwsAcmPcaEndpoint(endpoint);
+  const client = createAcmPcaClient({
+    stage: stack.hierarchy.stage,
+    region,
+    endpoint,
+    // An emulator is shown credentials that open nothing.
+    ...(isAws ? {} : { credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' } }),
+  });
+  const pacing = createPacingBudget({ clock: stack.clock, ...(isAws ? {} : { rates: localRates }) });
+  return (issuer) =>
+    createAcmPcaBackend({
+      client,
+      authority: { caId: issuer.caId, ref: issuer.backendRef },
+      pacing,
+      clock: stack.clock,
+    });
+}
+
+async function pkcs11Maker(
+  stack: Stack,
+  {
+    module,
+    pinFile,
+    softhsmConf,
+  }: { readonly module: string; readonly pinFile: string; readonly softhsmConf: string | undefined },
+): Promise<MakeBackend> {
+  const { createPkcs11Backend } = await import('../../shared/adapters/pkcs11/backend.ts');
+  const { readPinFile } = await import('../../shared/adapters/pkcs11/softhsm.ts');
+  const library = { path: module, softhsmConf };
+  return (issuer) =>
+    createPkcs11Backend({
+      library,
+      authority: heldKeyOf(stack, issuer),
+      readPin: () => readPinFile(pinFile),
+      clock: stack.clock,
+    });
+}
+
+async function softwareMaker(stack: Stack): Promise<MakeBackend> {
+  const { createSoftwareBackend } = await import('../../shared/adapters/software/backend.ts');
+  const folder = join(stack.environment.stateDir, 'software-keys');
+  return (issuer) =>
+    createSoftwareBackend({
+      stage: stack.hierarchy.stage,
+      folder,
+      authority: heldKeyOf(stack, issuer),
+      clock: stack.clock,
+    });
+}
+
+function heldKeyOf(stack: Stack, issuer: IssuingAuthority) {
+  const authority = findAuthority(stack.hierarchy, issuer.caId);
+  if (authority === undefined) throw new Error(`the hierarchy has no CA ${issuer.caId}`);
+  return {
+    caId: issuer.caId,
+    ref: issuer.backendRef,
+    spkiSha256: issuer.spkiSha256,
+    signingAlgorithm: authority.signingAlgorithm,
+  };
+}

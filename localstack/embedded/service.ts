@@ -1,0 +1,72 @@
+/**
+ * The process that serves: front, event source mappings and schedules over one ledger. Started by main.ts, which gives it
+ * its environment; says `{"kind":"ready","url"}` on the IPC channel, and stops cleanly on SIGTERM or when its parent goes.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { enrolmentQueueName, processStack, signingQueueName } from '../../shared/adapters/stack/stack.ts';
+import type { TlsMaterial } from './front.ts';
+import { startHost } from './host.ts';
+import type { ServiceMessage } from './service-process.ts';
+
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '3000' },
+    listen: { type: 'string', default: '127.0.0.1' },
+    'tls-cert': { type: 'string' },
+    'tls-key': { type: 'string' },
+    'tls-client-ca': { type: 'string' },
+  },
+});
+
+function tell(message: ServiceMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+function readTls(): TlsMaterial | undefined {
+  const { 'tls-cert': certificate, 'tls-key': key, 'tls-client-ca': clientCa } = values;
+  if (certificate === undefined || key === undefined) return undefined;
+  return {
+    certificatePem: readFileSync(certificate, 'utf8'),
+    privateKeyPem: readFileSync(key, 'utf8'),
+    ...(clientCa === undefined ? {} : { clientCaPem: readFileSync(clientCa, 'utf8') }),
+  };
+}
+
+async function main(): Promise<void> {
+  const stack = processStack();
+  const { logger } = stack;
+  const servedQueues = new Set([enrolmentQueueName, ...[...stack.environment.backends].map(signingQueueName)]);
+  const tls = readTls();
+  const host = await startHost({
+    projectDir: join(import.meta.dirname, '..', '..'),
+    queue: stack.queue,
+    servedQueues,
+    address: values.listen,
+    port: Number(values.port),
+    ...(tls === undefined ? {} : { tls }),
+    onError: (cause) => logger.error('host', { error: cause as Error }),
+  });
+
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    await host.stop();
+    await stack.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', stop);
+  process.on('disconnect', stop);
+  // Ctrl-C reaches every process of the terminal; the parent decides when this one stops.
+  process.on('SIGINT', () => undefined);
+  tell({ kind: 'ready', url: host.url });
+}
+
+main().catch((cause: unknown) => {
+  const error = cause as { readonly code?: unknown; readonly message?: unknown };
+  tell({ kind: 'refused', code: String(error.code ?? 'internal'), message: String(error.message ?? cause) });
+  // The message has to reach the parent before the channel closes.
+  setTimeout(() => process.exit(1), 50);
+});

@@ -1,0 +1,125 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { PolicyViolation } from '../../hierarchy/policy.ts';
+import { type ErrorCode, errorDescriptions, SealwrightError } from '../../issuance/errors.ts';
+import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
+import type { EpochMs } from '../../pki/epoch.ts';
+import { encodePem } from '../../pki/pem.ts';
+import { encodeCertsOnly } from '../../pki/pkcs7.ts';
+import type { CertificateFormat } from './http-request.ts';
+
+export type HttpResponse = APIGatewayProxyStructuredResultV2 & { readonly statusCode: number };
+
+/** How soon a device is asked to come back for a pending issuance. */
+const pendingRetryAfterSeconds = 1;
+
+export function jsonResponse(
+  statusCode: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  return {
+    statusCode,
+    headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
+    body: JSON.stringify(body),
+  };
+}
+
+export function textResponse(statusCode: number, contentType: string, body: string): HttpResponse {
+  return { statusCode, headers: { 'content-type': contentType }, body };
+}
+
+export function rfc3339(at: EpochMs): string {
+  return new Date(at).toISOString();
+}
+
+/** A problem document (RFC 9457). `detail` and `violations` are prose of ours; nothing of the cause gets in. */
+export function problemResponse(
+  code: ErrorCode,
+  options: {
+    readonly clientDetail?: string | undefined;
+    readonly violations?: readonly PolicyViolation[];
+    readonly retryAfterMs?: number | undefined;
+    readonly requestId?: string | undefined;
+  } = {},
+): HttpResponse {
+  const { status, title, meaning } = errorDescriptions[code];
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
+  if (status === 401) headers['www-authenticate'] = 'Bearer';
+  if (options.retryAfterMs !== undefined)
+    headers['retry-after'] = String(Math.max(1, Math.ceil(options.retryAfterMs / 1000)));
+  const problem = {
+    type: `urn:sealwright:error:${code}`,
+    title,
+    status,
+    code,
+    detail: options.clientDetail ?? meaning,
+    ...(options.requestId === undefined ? {} : { instance: `urn:sealwright:request:${options.requestId}` }),
+    ...(options.violations === undefined || options.violations.length === 0 ? {} : { violations: options.violations }),
+  };
+  return { statusCode: status, headers, body: JSON.stringify(problem) };
+}
+
+/** What a caller hears of an issuance as the ledger has it. `chain` is the issuer's, issuer first, with its own certificate. */
+export function issuanceResponse(
+  record: IssuanceRecord,
+  options: { readonly format: CertificateFormat; readonly chain: readonly Uint8Array[]; readonly at: EpochMs },
+): HttpResponse {
+  switch (record.state) {
+    case 'issued':
+      return certificateResponse(record, options);
+    case 'rejected':
+      return problemResponse('policy-refused', { violations: record.violations ?? [] });
+    case 'failed':
+      throw new SealwrightError('issuance-failed', { message: record.lastError?.message ?? 'failed' });
+    case 'misissued':
+      throw new SealwrightError('issuance-misissued');
+    case 'lapsed':
+      throw new SealwrightError('issuance-lapsed', { retryAfterMs: 1_000 });
+    case 'revoked':
+      throw new SealwrightError('certificate-revoked');
+    default:
+      return jsonResponse(
+        202,
+        { issuanceId: record.issuanceId, status: record.state, retryAfterSeconds: pendingRetryAfterSeconds },
+        { location: `/v1/enrollments/${record.issuanceId}`, 'retry-after': String(pendingRetryAfterSeconds) },
+      );
+  }
+}
+
+function certificateResponse(
+  record: IssuanceRecord,
+  {
+    format,
+    chain,
+    at,
+  }: { readonly format: CertificateFormat; readonly chain: readonly Uint8Array[]; readonly at: EpochMs },
+): HttpResponse {
+  const { certificateDer, serial, notBefore, notAfter, fingerprint } = record;
+  if (certificateDer === undefined || notBefore === undefined || notAfter === undefined)
+    throw new Error('an issued record has its certificate');
+  const location = { location: `/v1/enrollments/${record.issuanceId}` };
+  if (format === 'pem') {
+    const pem = [certificateDer, ...chain].map((der) => encodePem('CERTIFICATE', der)).join('');
+    return { statusCode: 200, headers: { 'content-type': 'application/x-pem-file', ...location }, body: pem };
+  }
+  if (format === 'pkcs7') {
+    const der = encodeCertsOnly([certificateDer, ...chain]);
+    const headers = { 'content-type': 'application/pkcs7-mime; smime-type=certs-only', ...location };
+    return { statusCode: 200, headers, body: Buffer.from(der).toString('base64'), isBase64Encoded: true };
+  }
+  return jsonResponse(
+    200,
+    {
+      issuanceId: record.issuanceId,
+      status: at > notAfter ? 'expired' : 'issued',
+      certificate: encodePem('CERTIFICATE', certificateDer),
+      chain: chain.map((der) => encodePem('CERTIFICATE', der)),
+      serialNumber: serial,
+      fingerprint,
+      notBefore: rfc3339(notBefore),
+      notAfter: rfc3339(notAfter),
+      droppedExtensions: record.droppedExtensions,
+    },
+    location,
+  );
+}

@@ -1,0 +1,129 @@
+import type { Handle } from 'pkcs11js';
+import type { KeyAttributes } from '../../custody/key-description.ts';
+import * as der from '../../pki/der/writer.ts';
+import { oids } from '../../pki/oids.ts';
+import { parseSubjectPublicKey, type SubjectPublicKey } from '../../pki/public-key.ts';
+import { cka, ckk, cko } from './constants.ts';
+import { Pkcs11Failure, returnValueName } from './return-values.ts';
+import type { Session } from './token.ts';
+
+/** More objects of one label than this are not looked at: two are one too many already. */
+const foundMax = 4;
+
+/** The object handles of a key pair; good for sessions of the generation they were found in. */
+export interface KeyPairHandles {
+  readonly privateKey: Handle;
+  readonly publicKey: Handle;
+}
+
+type Attribute = { readonly type: number; readonly value?: Buffer | boolean | number | string };
+
+function find({ api, handle }: Session, template: readonly Attribute[]): readonly Handle[] {
+  api.C_FindObjectsInit(handle, [...template]);
+  try {
+    return api.C_FindObjects(handle, foundMax);
+  } finally {
+    api.C_FindObjectsFinal(handle);
+  }
+}
+
+/** Undefined when the module does not have the attribute. */
+function attribute({ api, handle }: Session, object: Handle, type: number): Buffer | undefined {
+  try {
+    const value = api.C_GetAttributeValue(handle, object, [{ type }])[0]?.value;
+    return Buffer.isBuffer(value) ? value : undefined;
+  } catch (error) {
+    const name = returnValueName(error);
+    if (name === 'CKR_ATTRIBUTE_TYPE_INVALID' || name === 'CKR_ATTRIBUTE_SENSITIVE') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Finds a key pair by its label: one private key, and the one public key with the same CKA_ID. Undefined when there is
+ * neither. Throws Pkcs11Failure (`absent`) when there is half of one or more than one: which key would sign is not left to
+ * the order in which a module lists its objects.
+ */
+export function findKeyPair(session: Session, keyLabel: string): KeyPairHandles | undefined {
+  const ofClass = (objectClass: number, extra: readonly Attribute[]) =>
+    find(session, [{ type: cka.class, value: objectClass }, { type: cka.token, value: true }, ...extra]);
+  const label = { type: cka.label, value: Buffer.from(keyLabel, 'utf8') };
+  const [privateKey, ...others] = ofClass(cko.privateKey, [label]);
+  if (others.length > 0) {
+    throw new Pkcs11Failure('absent', 'key-ambiguous', `more than one private key has the label ${keyLabel}`);
+  }
+  if (privateKey === undefined) {
+    if (ofClass(cko.publicKey, [label]).length === 0) return undefined;
+    throw new Pkcs11Failure(
+      'absent',
+      'key-incomplete',
+      `a public key has the label ${keyLabel} and no private key does`,
+    );
+  }
+  const id = attribute(session, privateKey, cka.id);
+  if (id === undefined || id.length === 0) {
+    throw new Pkcs11Failure('absent', 'key-without-id', `the private key ${keyLabel} has no CKA_ID`);
+  }
+  const publicKeys = ofClass(cko.publicKey, [{ type: cka.id, value: id }]);
+  if (publicKeys.length !== 1) {
+    const message = `${publicKeys.length === 0 ? 'no' : 'more than one'} public key has the CKA_ID of ${keyLabel}`;
+    throw new Pkcs11Failure('absent', publicKeys.length === 0 ? 'key-incomplete' : 'key-ambiguous', message);
+  }
+  return { privateKey, publicKey: publicKeys[0]! };
+}
+
+/**
+ * The attributes of a private key that say whether it can leave the module. One that the module does not report counts as
+ * the worse of its values.
+ */
+export function readKeyAttributes(session: Session, privateKey: Handle): KeyAttributes {
+  const flag = (type: number, whenMissing: boolean) => {
+    const value = attribute(session, privateKey, type);
+    return value === undefined || value.length !== 1 ? whenMissing : value[0] !== 0;
+  };
+  return {
+    token: flag(cka.token, false),
+    sensitive: flag(cka.sensitive, false),
+    extractable: flag(cka.extractable, true),
+    neverExtractable: flag(cka.neverExtractable, false),
+    alwaysSensitive: flag(cka.alwaysSensitive, false),
+    local: flag(cka.local, false),
+    sign: flag(cka.sign, false),
+  };
+}
+
+/** Lengths of an uncompressed point on P-256, P-384 and P-521. */
+const pointLengths: ReadonlySet<number> = new Set([65, 97, 133]);
+
+/**
+ * CKA_EC_POINT is an OCTET STRING around the point (PKCS #11 v2.40 §2.3.3); some modules give the point itself. Both begin
+ * with 04, so the length decides.
+ */
+function ecPoint(value: Buffer): Buffer {
+  if (pointLengths.has(value.length)) return value;
+  return value.subarray(value[1] === 0x81 ? 3 : 2);
+}
+
+/** The public object as SubjectPublicKeyInfo. Throws Pkcs11Failure (`absent`) when it is none that a CA can have. */
+export function readPublicKey(session: Session, publicKey: Handle): SubjectPublicKey {
+  const required = (type: number) => {
+    const value = attribute(session, publicKey, type);
+    if (value !== undefined && value.length > 0) return value;
+    throw new Pkcs11Failure('absent', 'public-key-incomplete', 'the module does not give the public key');
+  };
+  // CK_ULONG in the byte order and size of the machine; its lowest octet says enough on those we run on.
+  const keyType = required(cka.keyType)[0];
+  if (keyType === ckk.ec) {
+    const algorithm = der.sequence(der.oid(oids.ecPublicKey), required(cka.ecParams));
+    return parseSubjectPublicKey(der.sequence(algorithm, der.bitString(ecPoint(required(cka.ecPoint)))));
+  }
+  if (keyType === ckk.rsa) {
+    const rsaPublicKey = der.sequence(
+      der.integerBytes(required(cka.modulus)),
+      der.integerBytes(required(cka.publicExponent)),
+    );
+    const algorithm = der.sequence(der.oid(oids.rsaEncryption), der.nullValue());
+    return parseSubjectPublicKey(der.sequence(algorithm, der.bitString(rsaPublicKey)));
+  }
+  throw new Pkcs11Failure('absent', 'key-type-unknown', 'the key is neither EC nor RSA');
+}

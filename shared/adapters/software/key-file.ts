@@ -1,0 +1,117 @@
+/** CA keys as PKCS#8 PEM files, mode 600, in a folder of the state. For the dev stage only. */
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  type SignKeyObjectInput,
+  sign as signNow,
+} from 'node:crypto';
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { CaKeyAlgorithm, Stage } from '../../hierarchy/hierarchy.ts';
+import { parseSubjectPublicKey, type SubjectPublicKey } from '../../pki/public-key.ts';
+import { type CaSigningAlgorithm, caSigningAlgorithmHash } from '../../pki/signature-algorithm.ts';
+
+/** Why a key file cannot be signed with. `missing`: there is none; the others: there is one and it is not used. */
+export class KeyFileError extends Error {
+  readonly code: 'key-missing' | 'key-file-exposed' | 'key-file-unreadable';
+
+  constructor(code: KeyFileError['code'], message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'KeyFileError';
+    this.code = code;
+  }
+}
+
+export interface SoftwareKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: SubjectPublicKey;
+}
+
+/** A CA key in a file is for trying things out. Throws outside the dev stage. */
+export function assertDevelopment(stage: Stage): void {
+  if (stage !== 'dev') throw new Error('the software backend is for the dev stage only');
+}
+
+/** A reference is a file's name without its ending: nothing in it may lead out of the folder. */
+export function keyFilePath(folder: string, reference: string): string {
+  if (!/^[a-z0-9][a-z0-9._-]{0,99}$/i.test(reference)) throw new RangeError('not a reference to a key file');
+  return join(folder, `${reference}.pem`);
+}
+
+/** Reads a key; nothing is remembered between calls. Throws KeyFileError. */
+export function readKeyFile(path: string): SoftwareKey {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new KeyFileError('key-missing', 'the key file is not there');
+  if ((found.mode & 0o077) !== 0) {
+    throw new KeyFileError(
+      'key-file-exposed',
+      'the key file is readable by others than its owner; it has to have mode 600',
+    );
+  }
+  try {
+    const privateKey = createPrivateKey(readFileSync(path));
+    const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
+    return { privateKey, publicKey: parseSubjectPublicKey(spki) };
+  } catch (cause) {
+    throw new KeyFileError('key-file-unreadable', 'the key file holds no private key', cause);
+  }
+}
+
+const curves: Readonly<Record<string, string>> = {
+  EC_prime256v1: 'P-256',
+  EC_secp384r1: 'P-384',
+  EC_secp521r1: 'P-521',
+};
+
+function generate(keyAlgorithm: CaKeyAlgorithm): KeyObject {
+  const namedCurve = curves[keyAlgorithm];
+  if (namedCurve !== undefined) return generateKeyPairSync('ec', { namedCurve }).privateKey;
+  const modulusLength = Number.parseInt(keyAlgorithm.slice('RSA_'.length), 10);
+  return generateKeyPairSync('rsa', { modulusLength }).privateKey;
+}
+
+/** Makes a key file unless there is one. The file appears whole or not at all, and never replaces another. */
+export function ensureKeyFile(path: string, folder: string, keyAlgorithm: CaKeyAlgorithm): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  chmodSync(folder, 0o700);
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  const partial = `${path}.${process.pid}.partial`;
+  const pem = generate(keyAlgorithm).export({ format: 'pem', type: 'pkcs8' });
+  writeFileSync(partial, pem, { mode: 0o600, flush: true });
+  try {
+    linkSync(partial, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(partial, { force: true });
+  }
+}
+
+const signOnThreadPool = promisify(
+  (
+    hash: string,
+    message: Uint8Array,
+    key: SignKeyObjectInput,
+    done: (error: Error | null, signature: Buffer) => void,
+  ) => signNow(hash, message, key, done),
+);
+
+/**
+ * The content of a signature BIT STRING. EC is synchronous, as on a token; RSA goes to the thread pool.
+ * Throws RangeError when key and algorithm are not of one family.
+ */
+export async function signWithKeyFile(
+  key: SoftwareKey,
+  algorithm: CaSigningAlgorithm,
+  message: Uint8Array,
+): Promise<Uint8Array> {
+  const family = algorithm.endsWith('ECDSA') ? 'ec' : 'rsa';
+  if (key.publicKey.info.kind !== family)
+    throw new RangeError(`a ${key.publicKey.keyType} key does not sign with ${algorithm}`);
+  const hash = caSigningAlgorithmHash(algorithm);
+  if (family === 'ec') return signNow(hash, message, { key: key.privateKey, dsaEncoding: 'der' });
+  return signOnThreadPool(hash, message, { key: key.privateKey });
+}

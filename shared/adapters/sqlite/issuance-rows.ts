@@ -1,0 +1,136 @@
+import type { EnrolmentScope, PolicyViolation } from '../../hierarchy/policy.ts';
+import { issuanceIdOf } from '../../issuance/ids.ts';
+import type { IssuanceError, IssuanceRecord } from '../../issuance/issuance-record.ts';
+import type { IssuanceState } from '../../issuance/issuance-state.ts';
+import type { Intent } from '../../lints/prepared-issuance.ts';
+import type { GeneralName } from '../../pki/names.ts';
+
+/** What `recordQuery` selects. */
+export interface IssuanceRow {
+  readonly issuance: number;
+  readonly request_id: string;
+  readonly ordinal: number;
+  readonly state: string;
+  readonly state_at: number;
+  readonly ca_id: string;
+  readonly generation: number;
+  readonly policy_version: string;
+  readonly attempts: number;
+  readonly dropped_extensions: string | null;
+  readonly crl_shard: number | null;
+  readonly ticket: string | null;
+  readonly serial: string | null;
+  readonly violations: string | null;
+  readonly last_error: string | null;
+  readonly adopted: number | null;
+  readonly revoked_at: number | null;
+  readonly revocation_reason: string | null;
+  readonly principal: string;
+  readonly credential_id: string;
+  readonly owner: string;
+  readonly fleet: string;
+  readonly profile: string;
+  readonly key_type: string;
+  readonly scope: string;
+  readonly names: string;
+  readonly csr: Uint8Array;
+  readonly csr_sha256: string;
+  readonly spki_sha256: string;
+  readonly received_at: number;
+  readonly predecessor: string | null;
+  readonly intent: string | null;
+  readonly tbs: Uint8Array | null;
+  readonly certificate: Uint8Array | null;
+  readonly not_before: number | null;
+  readonly not_after: number | null;
+  readonly fingerprint: string | null;
+}
+
+/** One whole record; a caller appends WHERE or ORDER BY over `i`. */
+export const recordQuery = `
+  SELECT i.issuance, i.request_id, i.ordinal, i.state, i.state_at, i.ca_id, i.generation, i.policy_version, i.attempts,
+    i.dropped_extensions, i.crl_shard, i.ticket, i.serial, i.violations, i.last_error, i.adopted, i.revoked_at,
+    i.revocation_reason, r.principal, r.credential_id, r.owner, r.fleet, r.profile, r.key_type, r.scope, r.names, r.csr,
+    r.csr_sha256, r.spki_sha256, r.received_at, r.predecessor, n.document AS intent, n.tbs,
+    c.der AS certificate, c.not_before, c.not_after, c.fingerprint
+  FROM issuances i JOIN requests r ON r.issuance = i.issuance
+    LEFT JOIN intents n ON n.issuance = i.issuance LEFT JOIN certificates c ON c.issuance = i.issuance`;
+
+/** Drops what is null: an absent field of a record is absent, not undefined. */
+type Present<T> = { readonly [K in keyof T]?: Exclude<T[K], null> };
+function present<T extends object>(fields: T): Present<T> {
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) if (value !== null) kept[name] = value;
+  return kept as Present<T>;
+}
+
+export function recordOf(row: IssuanceRow): IssuanceRecord {
+  return {
+    issuanceId: issuanceIdOf(row.request_id, row.ordinal),
+    requestId: row.request_id,
+    ordinal: row.ordinal,
+    principal: row.principal,
+    credentialId: row.credential_id,
+    owner: row.owner,
+    fleet: row.fleet,
+    scope: JSON.parse(row.scope) as EnrolmentScope,
+    profile: row.profile,
+    policyVersion: row.policy_version,
+    caId: row.ca_id,
+    generation: row.generation,
+    csrDer: row.csr,
+    csrSha256: row.csr_sha256,
+    spkiSha256: row.spki_sha256,
+    keyType: row.key_type,
+    names: JSON.parse(row.names) as string[],
+    receivedAt: row.received_at,
+    state: row.state as IssuanceState,
+    stateAt: row.state_at,
+    attempts: row.attempts,
+    droppedExtensions: row.dropped_extensions === null ? [] : (JSON.parse(row.dropped_extensions) as string[]),
+    ...present({
+      intent: row.intent === null ? null : decodeIntent(row.intent, row.tbs),
+      ticket: row.ticket,
+      serial: row.serial,
+      notBefore: row.not_before,
+      notAfter: row.not_after,
+      fingerprint: row.fingerprint,
+      certificateDer: row.certificate,
+      crlShard: row.crl_shard,
+      predecessor: row.predecessor,
+      violations: row.violations === null ? null : (JSON.parse(row.violations) as PolicyViolation[]),
+      lastError: row.last_error === null ? null : (JSON.parse(row.last_error) as IssuanceError),
+      adopted: row.adopted === null ? null : row.adopted === 1,
+      revokedAt: row.revoked_at,
+      revocationReason: row.revocation_reason,
+    }),
+  };
+}
+
+export interface StoredIntent {
+  readonly document: string;
+  readonly tbs: Uint8Array | null;
+}
+
+/** The TBSCertificate stays bytes, in a column of its own; the rest is JSON, the DER of names in base64. */
+export function encodeIntent(intent: Intent): StoredIntent {
+  if (intent.kind === 'tbs') {
+    const { tbsDer, ...rest } = intent;
+    return { document: JSON.stringify(rest), tbs: tbsDer };
+  }
+  return { document: JSON.stringify({ ...intent, names: intent.names.map(encodeName) }), tbs: null };
+}
+
+export function decodeIntent(document: string, tbs: Uint8Array | null): Intent {
+  const intent = JSON.parse(document);
+  if (intent.kind === 'tbs') return { ...intent, tbsDer: tbs } as Intent;
+  return { ...intent, names: intent.names.map(decodeName) } as Intent;
+}
+
+function encodeName(name: GeneralName): object {
+  return 'der' in name ? { ...name, der: Buffer.from(name.der).toString('base64') } : name;
+}
+
+function decodeName(name: { readonly der?: string }): object {
+  return name.der === undefined ? name : { ...name, der: new Uint8Array(Buffer.from(name.der, 'base64')) };
+}

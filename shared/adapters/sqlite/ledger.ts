@@ -1,0 +1,256 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { issuanceIdOf, parseIssuanceId } from '../../issuance/ids.ts';
+import type { IssuanceRecord, NewIssuance } from '../../issuance/issuance-record.ts';
+import { type IssuanceState, isPending } from '../../issuance/issuance-state.ts';
+import type { IssuanceLedger, NameHold, ReceiveOutcome, StaleIssuance } from '../../issuance/ports.ts';
+import type { PreparedIssuance } from '../../lints/prepared-issuance.ts';
+import { redeem } from '../../lints/prepared-issuance.ts';
+import type { CommitQueue } from './commit-queue.ts';
+import type { Counters } from './counters.ts';
+import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
+import { invariant } from './ledger-fault.ts';
+import { createMoves } from './moves.ts';
+import { checkTransitions, issuanceIdOfTransition, transitionsCountMax } from './transition-checks.ts';
+
+/** Issuances one call may ask for, and rows one may be answered. */
+const readCountMax = 10_000;
+/** Names of one certificate at most (`shared/interface`: 100), with room for a caller's own bound. */
+const namesCountMax = 1_000;
+
+export interface LedgerParts {
+  readonly database: DatabaseSync;
+  readonly commits: CommitQueue;
+  readonly counters: Counters;
+  /** Called after the commit that settles an issuance. */
+  readonly onSettled: (issuanceId: string) => void;
+}
+
+/** The ledger on SQLite. Reads see what is committed; writes go through the commit queue. */
+export function createLedger(parts: LedgerParts): IssuanceLedger {
+  const { database, commits, counters } = parts;
+  return {
+    receive: createReceive(parts),
+    advance: createAdvance(parts),
+    ...createReads(database),
+    ...createHolds(database, commits),
+    noteAttempts: createNoteAttempts(database, commits),
+    counters: async (caId) => counters.read(caId),
+    leaseCrlSlots: createLeaseCrlSlots(database, commits),
+  };
+}
+
+function createReceive({ database, commits }: LedgerParts): IssuanceLedger['receive'] {
+  const ordinalMax = database.prepare('SELECT max(ordinal) AS ordinal FROM issuances WHERE request_id = ?');
+  const count = database.prepare(
+    'UPDATE credentials SET used = used + 1 WHERE id = ? AND revoked_at IS NULL AND used < count_max',
+  );
+  const credential = database.prepare('SELECT revoked_at FROM credentials WHERE id = ?');
+  const addIssuance = database.prepare(`INSERT INTO issuances
+    (request_id, ordinal, state, state_at, ca_id, generation, policy_version) VALUES (?, ?, 'received', ?, ?, ?, ?)`);
+  const addRequest =
+    database.prepare(`INSERT INTO requests (issuance, principal, credential_id, owner, fleet, profile, key_type,
+    scope, names, csr, csr_sha256, spki_sha256, received_at, predecessor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const addHistory = database.prepare(
+    "INSERT INTO history (issuance, at, from_state, to_state, detail) VALUES (?, ?, NULL, 'received', ?)",
+  );
+
+  function refusal(credentialId: string): ReceiveOutcome {
+    const row = credential.get(credentialId);
+    invariant(row !== undefined, 'credential-unknown', `no credential ${credentialId}`);
+    return { kind: row.revoked_at === null ? 'credential-count-used-up' : 'credential-revoked' };
+  }
+
+  function write(n: NewIssuance): ReceiveOutcome {
+    const current = (ordinalMax.get(n.requestId)?.ordinal ?? 0) as number;
+    if (n.ordinal !== current + 1) return { kind: 'conflict' };
+    if (count.run(n.credentialId).changes === 0) return refusal(n.credentialId);
+    const { lastInsertRowid: issuance } = addIssuance.run(
+      n.requestId,
+      n.ordinal,
+      n.receivedAt,
+      n.caId,
+      n.generation,
+      n.policyVersion,
+    );
+    addRequest.run(
+      issuance,
+      n.principal,
+      n.credentialId,
+      n.owner,
+      n.fleet,
+      n.profile,
+      n.keyType,
+      JSON.stringify(n.scope),
+      JSON.stringify(n.names),
+      n.csrDer,
+      n.csrSha256,
+      n.spkiSha256,
+      n.receivedAt,
+      n.predecessor ?? null,
+    );
+    const { principal, credentialId, policyVersion, caId, generation, csrSha256 } = n;
+    addHistory.run(
+      issuance,
+      n.receivedAt,
+      JSON.stringify({ principal, credentialId, policyVersion, caId, generation, csrSha256 }),
+    );
+    return { kind: 'received', record: receivedRecord(n) };
+  }
+
+  return async (issuance) => {
+    const issuanceId = issuanceIdOf(issuance.requestId, issuance.ordinal);
+    invariant(parseIssuanceId(issuanceId) !== undefined, 'out-of-bounds', 'the request id or ordinal is malformed');
+    invariant(issuance.names.length <= namesCountMax, 'out-of-bounds', `${issuance.names.length} names`);
+    return commits.submit(() => write(issuance));
+  };
+}
+
+function receivedRecord(issuance: NewIssuance): IssuanceRecord {
+  return {
+    ...issuance,
+    issuanceId: issuanceIdOf(issuance.requestId, issuance.ordinal),
+    state: 'received',
+    stateAt: issuance.receivedAt,
+    attempts: 0,
+    droppedExtensions: [],
+  };
+}
+
+/**
+ * A `PreparedIssuance` is redeemed after the COMMIT of its intent and only when the move was made: a backend, which
+ * signs what is redeemed, can then never sign an intent that is not in the ledger, whatever became of the call. Until
+ * then it counts as in flight, so that no second call can use it.
+ */
+function createAdvance({ database, commits, counters, onSettled }: LedgerParts): IssuanceLedger['advance'] {
+  const apply = createMoves(database, counters);
+  const inFlight = new Set<PreparedIssuance>();
+
+  return async (transitions) => {
+    checkTransitions(transitions, inFlight);
+    const prepared = transitions.flatMap((transition) => (transition.to === 'intended' ? [transition.prepared] : []));
+    for (const one of prepared) inFlight.add(one);
+    try {
+      const results = await commits.submitAll(
+        transitions.map((transition) => () => apply(transition)),
+        (outcome, index) => {
+          const transition = transitions[index]!;
+          if (outcome.kind === 'moved' && !isPending(transition.to)) onSettled(issuanceIdOfTransition(transition));
+        },
+      );
+      results.forEach((result, index) => {
+        const transition = transitions[index]!;
+        const isMoved = result.status === 'fulfilled' && result.value.kind === 'moved';
+        if (isMoved && transition.to === 'intended') redeem(transition.prepared);
+      });
+      return results.map((result) => {
+        if (result.status === 'rejected') throw result.reason;
+        return result.value;
+      });
+    } finally {
+      for (const one of prepared) inFlight.delete(one);
+    }
+  };
+}
+
+type Reads = Pick<IssuanceLedger, 'current' | 'get' | 'getMany' | 'stale' | 'unsettled'>;
+
+const unsettledStates = ['received', 'approved', 'intended', 'submitted', 'orphan-suspected', 'misissued'] as const;
+
+function createReads(database: DatabaseSync): Reads {
+  const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
+  const newest = database.prepare(`${recordQuery} WHERE i.request_id = ? ORDER BY i.ordinal DESC LIMIT 1`);
+  // The list is that of the index, word for word: SQLite uses a partial index only for a condition it finds in the query.
+  const unsettled = `state IN (${unsettledStates.map((state) => `'${state}'`).join(', ')})`;
+  const staleIn = database.prepare(`SELECT request_id, ordinal, ca_id, state_at FROM issuances
+    WHERE ${unsettled} AND state = ? AND state_at < ? ORDER BY state_at, ca_id, issuance LIMIT ?`);
+  const countIn = database.prepare(`SELECT state, count(*) AS n FROM issuances
+    WHERE ${unsettled} AND ca_id = ? GROUP BY state`);
+
+  function get(issuanceId: string): IssuanceRecord | undefined {
+    const id = parseIssuanceId(issuanceId);
+    const row = id === undefined ? undefined : byId.get(id.requestId, id.ordinal);
+    return row === undefined ? undefined : recordOf(row as unknown as IssuanceRow);
+  }
+
+  return {
+    async current(requestId) {
+      const row = newest.get(requestId);
+      return row === undefined ? undefined : recordOf(row as unknown as IssuanceRow);
+    },
+    get: async (issuanceId) => get(issuanceId),
+    async getMany(issuanceIds) {
+      invariant(issuanceIds.length <= readCountMax, 'out-of-bounds', `${issuanceIds.length} issuances in one call`);
+      return issuanceIds.map(get);
+    },
+    async stale(state, stateAtBefore, countMax) {
+      const isWatched = (unsettledStates as readonly IssuanceState[]).includes(state);
+      invariant(isWatched, 'state-not-watched', `${state} is settled: nothing in it is stale`);
+      invariant(countMax >= 1 && countMax <= readCountMax, 'out-of-bounds', `countMax ${countMax}`);
+      return staleIn.all(state, stateAtBefore, countMax).map((row): StaleIssuance => {
+        const issuanceId = issuanceIdOf(row.request_id as string, row.ordinal as number);
+        return { issuanceId, caId: row.ca_id as string, state, stateAt: row.state_at as number };
+      });
+    },
+    async unsettled(caId) {
+      const counts = { received: 0, approved: 0, intended: 0, submitted: 0, 'orphan-suspected': 0, misissued: 0 };
+      for (const row of countIn.all(caId)) counts[row.state as keyof typeof counts] = row.n as number;
+      return counts;
+    },
+  };
+}
+
+function createHolds(database: DatabaseSync, commits: CommitQueue): Pick<IssuanceLedger, 'holders' | 'releaseName'> {
+  const holdOf = database.prepare('SELECT owner, spki_sha256, held_at FROM name_holds WHERE name = ?');
+  const keyOf = database.prepare('SELECT owner, compromised_at FROM public_keys WHERE spki_sha256 = ?');
+  const release = database.prepare('DELETE FROM name_holds WHERE name = ?');
+  const addRelease = database.prepare(
+    'INSERT INTO name_releases (name, owner, spki_sha256, held_at, released_at) VALUES (?, ?, ?, ?, ?)',
+  );
+  return {
+    async holders(names, spkiSha256) {
+      invariant(names.length <= namesCountMax, 'out-of-bounds', `${names.length} names in one call`);
+      const holds = names.flatMap((name): NameHold[] => {
+        const row = holdOf.get(name);
+        if (row === undefined) return [];
+        return [
+          { name, owner: row.owner as string, spkiSha256: row.spki_sha256 as string, heldAt: row.held_at as number },
+        ];
+      });
+      const key = keyOf.get(spkiSha256);
+      if (key === undefined) return { names: holds, keyCompromised: false };
+      return { names: holds, keyOwner: key.owner as string, keyCompromised: key.compromised_at !== null };
+    },
+    releaseName: async (name, at) =>
+      commits.submit(() => {
+        const row = holdOf.get(name);
+        if (row === undefined) return false;
+        addRelease.run(name, row.owner!, row.spki_sha256!, row.held_at!, at);
+        release.run(name);
+        return true;
+      }),
+  };
+}
+
+function createNoteAttempts(database: DatabaseSync, commits: CommitQueue): IssuanceLedger['noteAttempts'] {
+  const note = database.prepare(
+    'UPDATE issuances SET attempts = attempts + 1, last_error = ? WHERE request_id = ? AND ordinal = ?',
+  );
+  return async (attempts) => {
+    invariant(attempts.length <= transitionsCountMax, 'out-of-bounds', `${attempts.length} attempts in one call`);
+    const works = attempts.map(({ issuanceId, error }) => () => {
+      const id = parseIssuanceId(issuanceId);
+      if (id !== undefined) note.run(JSON.stringify(error), id.requestId, id.ordinal);
+    });
+    for (const result of await commits.submitAll(works)) if (result.status === 'rejected') throw result.reason;
+  };
+}
+
+function createLeaseCrlSlots(database: DatabaseSync, commits: CommitQueue): IssuanceLedger['leaseCrlSlots'] {
+  const lease = database.prepare(`
+    INSERT INTO crl_slots (ca_id, generation, slot_next) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET slot_next = slot_next + excluded.slot_next RETURNING slot_next`);
+  return async (caId, generation, count) => {
+    invariant(Number.isSafeInteger(count) && count >= 1, 'out-of-bounds', `${count} CRL slots`);
+    return commits.submit(() => (lease.get(caId, generation, count)!.slot_next as number) - count);
+  };
+}

@@ -1,0 +1,227 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { QueueDepth, QueueMessage } from '../../issuance/ports.ts';
+import type { EpochMs } from '../../pki/epoch.ts';
+
+/** Why a message is on a dead-letter queue. */
+export interface DeadLetter {
+  readonly messageId: string;
+  readonly body: string;
+  /** The queue that gave it up. */
+  readonly source: string;
+  /** Deliveries it had there. */
+  readonly receiveCount: number;
+  readonly lastError?: string;
+  readonly sentAt: EpochMs;
+  readonly deadAt: EpochMs;
+}
+
+export interface Redrive {
+  readonly queue: number;
+  readonly source: string;
+  readonly receiveCountMax: number;
+}
+
+/** The statements of the queues. All but `depth`, `hasVisible`, `visibleNext` and `deadLetters` run inside a transaction. */
+export interface QueueStore {
+  /** The number of a queue, made when it is new. */
+  open(name: string): number;
+  send(queue: number, bodies: readonly string[], at: EpochMs): void;
+  /** Takes what is visible; `dead` tells how many went to the dead-letter queue instead. */
+  take(queue: number, options: TakeOptions): { readonly messages: readonly QueueMessage[]; readonly dead: number };
+  remove(queue: number, receipts: readonly string[], at: EpochMs): void;
+  release(
+    queue: number,
+    receipts: readonly string[],
+    at: EpochMs,
+    delayMs: number,
+    lastError: string | undefined,
+  ): void;
+  hasVisible(queue: number, at: EpochMs): boolean;
+  /** When the next message that is hidden now becomes visible. */
+  visibleNext(queue: number, at: EpochMs): EpochMs | undefined;
+  depth(queue: number, at: EpochMs): QueueDepth;
+  deadLetters(queue: number, countMax: number): readonly DeadLetter[];
+  /** Sends a dead letter back to where it came from, as a new message; its source, or undefined when there is none. */
+  redrive(queue: number, messageId: string, at: EpochMs): string | undefined;
+}
+
+export interface TakeOptions {
+  readonly at: EpochMs;
+  readonly countMax: number;
+  readonly visibilityMs: number;
+  readonly redrive: Redrive | undefined;
+}
+
+interface MessageRow {
+  readonly message: number;
+  readonly body: string;
+  readonly sent_at: number;
+  readonly receive_count: number;
+  readonly delivery: number;
+  readonly last_error: string | null;
+  readonly dead_letter: string | null;
+}
+
+export function createQueueStore(database: DatabaseSync): QueueStore {
+  const prepare = (sql: string) => database.prepare(sql);
+  const queueOf = prepare('SELECT queue FROM queues WHERE name = ?');
+  const addQueue = prepare('INSERT INTO queues (name, message_next) VALUES (?, 1)');
+  const numbers = prepare('UPDATE queues SET message_next = message_next + ? WHERE queue = ? RETURNING message_next');
+  const add = prepare(
+    'INSERT INTO messages (queue, message, body, sent_at, visible_at, dead_letter) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+
+  function open(name: string): number {
+    const row = queueOf.get(name);
+    return row === undefined ? Number(addQueue.run(name).lastInsertRowid) : (row.queue as number);
+  }
+
+  function insert(
+    queue: number,
+    bodies: readonly string[],
+    sentAt: EpochMs,
+    visibleAt: EpochMs,
+    deadLetter: string | null,
+  ): void {
+    if (bodies.length === 0) return;
+    let message = (numbers.get(bodies.length, queue)!.message_next as number) - bodies.length;
+    for (const body of bodies) add.run(queue, message++, body, sentAt, visibleAt, deadLetter);
+  }
+
+  return {
+    open,
+    send: (queue, bodies, at) => insert(queue, bodies, at, at, null),
+    take: createTake(database, insert),
+    ...createSettle(database),
+    ...createQueueReads(database),
+    ...createDeadLetters(database, insert, open),
+  };
+}
+
+type Insert = (
+  queue: number,
+  bodies: readonly string[],
+  sentAt: EpochMs,
+  visibleAt: EpochMs,
+  deadLetter: string | null,
+) => void;
+
+function createTake(database: DatabaseSync, insert: Insert): QueueStore['take'] {
+  const visible = database.prepare(`SELECT message, body, sent_at, receive_count, delivery, last_error FROM messages
+    WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, message LIMIT ?`);
+  const hide =
+    database.prepare(`UPDATE messages SET visible_at = ?, receive_count = receive_count + 1, delivery = delivery + 1
+    WHERE queue = ? AND message = ?`);
+  const remove = database.prepare('DELETE FROM messages WHERE queue = ? AND message = ?');
+
+  return (queue, { at, countMax, visibilityMs, redrive }) => {
+    const messages: QueueMessage[] = [];
+    let dead = 0;
+    // A dead letter leaves room for a message behind it. Each round removes what it gives up, so the rounds end.
+    for (;;) {
+      const rows = visible.all(queue, at, countMax - messages.length) as unknown as MessageRow[];
+      for (const row of rows) {
+        if (redrive !== undefined && row.receive_count >= redrive.receiveCountMax) {
+          const reason = {
+            source: redrive.source,
+            receiveCount: row.receive_count,
+            lastError: row.last_error ?? undefined,
+            deadAt: at,
+          };
+          insert(redrive.queue, [row.body], row.sent_at, at, JSON.stringify(reason));
+          remove.run(queue, row.message);
+          dead += 1;
+          continue;
+        }
+        hide.run(at + visibilityMs, queue, row.message);
+        messages.push({
+          messageId: String(row.message),
+          body: row.body,
+          receiveCount: row.receive_count + 1,
+          sentAt: row.sent_at,
+          receipt: `${row.message}-${row.delivery + 1}`,
+        });
+      }
+      if (messages.length === countMax || rows.length === 0) return { messages, dead };
+    }
+  };
+}
+
+/** Number of the message and of its delivery. */
+function parseReceipt(receipt: string): readonly [number, number] | undefined {
+  const match = /^([0-9]{1,15})-([0-9]{1,15})$/.exec(receipt);
+  return match === null ? undefined : [Number(match[1]), Number(match[2])];
+}
+
+function createSettle(database: DatabaseSync): Pick<QueueStore, 'remove' | 'release'> {
+  // A receipt stands for one delivery: once its time has run out the message may be somebody else's.
+  const valid = 'queue = ? AND message = ? AND delivery = ? AND visible_at > ?';
+  const remove = database.prepare(`DELETE FROM messages WHERE ${valid}`);
+  const release = database.prepare(`UPDATE messages SET visible_at = ?, delivery = delivery + 1,
+    last_error = coalesce(?, last_error) WHERE ${valid}`);
+  return {
+    remove(queue, receipts, at) {
+      for (const receipt of receipts) {
+        const delivery = parseReceipt(receipt);
+        if (delivery !== undefined) remove.run(queue, ...delivery, at);
+      }
+    },
+    release(queue, receipts, at, delayMs, lastError) {
+      for (const receipt of receipts) {
+        const delivery = parseReceipt(receipt);
+        if (delivery !== undefined) release.run(at + delayMs, lastError ?? null, queue, ...delivery, at);
+      }
+    },
+  };
+}
+
+function createQueueReads(database: DatabaseSync): Pick<QueueStore, 'hasVisible' | 'visibleNext' | 'depth'> {
+  const anyVisible = database.prepare('SELECT 1 FROM messages WHERE queue = ? AND visible_at <= ? LIMIT 1');
+  const next = database.prepare('SELECT min(visible_at) AS at FROM messages WHERE queue = ? AND visible_at > ?');
+  const visible = database.prepare('SELECT count(*) AS n FROM messages WHERE queue = ? AND visible_at <= ?');
+  const hidden = database.prepare('SELECT count(*) AS n FROM messages WHERE queue = ? AND visible_at > ?');
+  // Messages are numbered as they are sent, so the first is the oldest.
+  const oldest = database.prepare('SELECT sent_at FROM messages WHERE queue = ? ORDER BY message LIMIT 1');
+  return {
+    hasVisible: (queue, at) => anyVisible.get(queue, at) !== undefined,
+    visibleNext: (queue, at) => (next.get(queue, at)?.at as number | null) ?? undefined,
+    depth(queue, at) {
+      const first = oldest.get(queue);
+      return {
+        visible: visible.get(queue, at)!.n as number,
+        inFlight: hidden.get(queue, at)!.n as number,
+        oldestAgeMs: first === undefined ? 0 : Math.max(0, at - (first.sent_at as number)),
+      };
+    },
+  };
+}
+
+function createDeadLetters(
+  database: DatabaseSync,
+  insert: Insert,
+  open: (name: string) => number,
+): Pick<QueueStore, 'deadLetters' | 'redrive'> {
+  const list = database.prepare(`SELECT message, body, sent_at, dead_letter FROM messages
+    WHERE queue = ? AND dead_letter IS NOT NULL ORDER BY message LIMIT ?`);
+  const one = database.prepare('SELECT message, body, dead_letter FROM messages WHERE queue = ? AND message = ?');
+  const remove = database.prepare('DELETE FROM messages WHERE queue = ? AND message = ?');
+  return {
+    deadLetters: (queue, countMax) =>
+      (list.all(queue, countMax) as unknown as MessageRow[]).map((row) => ({
+        messageId: String(row.message),
+        body: row.body,
+        sentAt: row.sent_at,
+        ...(JSON.parse(row.dead_letter!) as Pick<DeadLetter, 'source' | 'receiveCount' | 'lastError' | 'deadAt'>),
+      })),
+    redrive(queue, messageId, at) {
+      const row = (/^[0-9]{1,15}$/.test(messageId) ? one.get(queue, Number(messageId)) : undefined) as
+        | MessageRow
+        | undefined;
+      if (row === undefined || row.dead_letter === null) return undefined;
+      const { source } = JSON.parse(row.dead_letter) as DeadLetter;
+      remove.run(queue, row.message);
+      insert(open(source), [row.body], at, at, null);
+      return source;
+    },
+  };
+}

@@ -1,0 +1,267 @@
+import type { Clock, QueueConsumer, QueueMessage, WorkQueue } from '../../issuance/ports.ts';
+import type { CommitQueue } from './commit-queue.ts';
+import { guarded } from './guarded.ts';
+import { invariant } from './ledger-fault.ts';
+import type { DeadLetter, QueueStore, Redrive } from './queue-store.ts';
+
+/** The largest batch of an event source mapping (AWS Lambda, BatchSize). */
+const batchCountMax = 10_000;
+const bodyBytesMax = 1_024;
+/** As SQS bounds a visibility timeout and a delay: 12 hours. */
+const visibilityMsMax = 12 * 3_600_000;
+/** As SQS bounds a long poll. */
+const waitMsMaxMax = 20_000;
+const lastErrorCharactersMax = 1_000;
+/** The characters and length of an SQS queue name. */
+const queueNameForm = /^[A-Za-z0-9_-]{1,80}$/;
+
+export interface QueueOptions {
+  /** Deliveries of a message before the next goes to the dead-letter queue. Both or neither. */
+  readonly receiveCountMax?: number;
+  readonly deadLetterQueue?: string;
+}
+
+export interface SqliteQueue extends WorkQueue, QueueConsumer {
+  readonly name: string;
+  /** As the port; `lastError` is kept with the message and follows it to the dead-letter queue. */
+  release(receipts: readonly string[], delayMs: number, lastError?: string): Promise<void>;
+}
+
+export interface DeadLetters {
+  count(): Promise<number>;
+  /** Oldest first. */
+  list(countMax: number): Promise<readonly DeadLetter[]>;
+  /** Sends one back to its queue as a new message; false when it is not there any more. */
+  redrive(messageId: string): Promise<boolean>;
+}
+
+export interface Queues {
+  queue(name: string, options?: QueueOptions): SqliteQueue;
+  deadLetters(name: string): DeadLetters;
+  /** Ends every long poll with no messages. */
+  close(): void;
+}
+
+export interface QueuesParts {
+  readonly store: QueueStore;
+  readonly commits: CommitQueue;
+  readonly clock: Clock;
+  /** Long polls under way at once, over all queues; one beyond does not wait. */
+  readonly waitersMax: number;
+  /** Makes or finds the queue's number, durably. */
+  readonly openQueue: (name: string) => number;
+}
+
+interface State {
+  readonly name: string;
+  readonly number: number;
+  redrive: Redrive | undefined;
+  readonly queue: SqliteQueue;
+}
+
+export function createQueues(parts: QueuesParts): Queues {
+  const { store, commits, clock } = parts;
+  const states = new Map<string, State>();
+  const bell = createBell(parts.waitersMax);
+
+  function open(name: string): State {
+    let state = states.get(name);
+    if (state === undefined) {
+      invariant(queueNameForm.test(name), 'out-of-bounds', `${JSON.stringify(name)} is no name of a queue`);
+      const number = parts.openQueue(name);
+      const made: State = {
+        name,
+        number,
+        redrive: undefined,
+        queue: guarded(createQueue(parts, bell, name, number, () => made.redrive)),
+      };
+      state = made;
+      states.set(name, state);
+    }
+    return state;
+  }
+
+  return {
+    queue(name, options = {}) {
+      const state = open(name);
+      const { receiveCountMax, deadLetterQueue } = options;
+      if (receiveCountMax === undefined && deadLetterQueue === undefined) return state.queue;
+      invariant(
+        receiveCountMax !== undefined &&
+          Number.isInteger(receiveCountMax) &&
+          receiveCountMax >= 1 &&
+          receiveCountMax <= 1_000,
+        'out-of-bounds',
+        `receiveCountMax ${receiveCountMax} of ${name}`,
+      );
+      invariant(
+        deadLetterQueue !== undefined && deadLetterQueue !== name,
+        'out-of-bounds',
+        `${name} has no dead-letter queue`,
+      );
+      const redrive = { queue: open(deadLetterQueue).number, source: name, receiveCountMax };
+      const same = state.redrive === undefined || JSON.stringify(state.redrive) === JSON.stringify(redrive);
+      invariant(same, 'already-exists', `${name} is open already with another redrive policy`);
+      state.redrive = redrive;
+      return state.queue;
+    },
+    deadLetters(name) {
+      const { number } = open(name);
+      return guarded<DeadLetters>({
+        async count() {
+          const { visible, inFlight } = store.depth(number, clock());
+          return visible + inFlight;
+        },
+        async list(countMax) {
+          invariant(countMax >= 1 && countMax <= batchCountMax, 'out-of-bounds', `countMax ${countMax}`);
+          return store.deadLetters(number, countMax);
+        },
+        async redrive(messageId) {
+          const source = await commits.submit(() => store.redrive(number, messageId, clock()));
+          if (source === undefined) return false;
+          bell.ring(open(source).number);
+          return true;
+        },
+      });
+    },
+    close: bell.close,
+  };
+}
+
+function createQueue(
+  { store, commits, clock }: QueuesParts,
+  bell: Bell,
+  name: string,
+  number: number,
+  redriveOf: () => Redrive | undefined,
+): SqliteQueue {
+  async function take(countMax: number, visibilityMs: number): Promise<readonly QueueMessage[]> {
+    // A look first: a poll of an empty queue writes nothing.
+    if (!store.hasVisible(number, clock())) return [];
+    const redrive = redriveOf();
+    const taken = await commits.submit(
+      () => store.take(number, { at: clock(), countMax, visibilityMs, redrive }),
+      ({ dead }) => {
+        if (dead > 0 && redrive !== undefined) bell.ring(redrive.queue);
+      },
+    );
+    return taken.messages;
+  }
+
+  return {
+    name,
+    async send(bodies) {
+      invariant(bodies.length <= batchCountMax, 'out-of-bounds', `${bodies.length} messages in one call`);
+      for (const body of bodies) {
+        const bytes = Buffer.byteLength(body);
+        invariant(bytes >= 1 && bytes <= bodyBytesMax, 'out-of-bounds', `a message of ${bytes} bytes`);
+      }
+      if (bodies.length === 0) return;
+      await commits.submit(
+        () => store.send(number, bodies, clock()),
+        () => bell.ring(number),
+      );
+    },
+    depth: async () => store.depth(number, clock()),
+    async receive({ countMax, visibilityMs, waitMsMax }) {
+      invariant(
+        Number.isInteger(countMax) && countMax >= 1 && countMax <= batchCountMax,
+        'out-of-bounds',
+        `countMax ${countMax}`,
+      );
+      invariant(visibilityMs >= 1 && visibilityMs <= visibilityMsMax, 'out-of-bounds', `visibilityMs ${visibilityMs}`);
+      invariant(waitMsMax >= 0 && waitMsMax <= waitMsMaxMax, 'out-of-bounds', `waitMsMax ${waitMsMax}`);
+      const messages = await take(countMax, visibilityMs);
+      if (messages.length > 0 || waitMsMax === 0) return messages;
+      return longPoll(
+        bell,
+        number,
+        waitMsMax,
+        () => take(countMax, visibilityMs),
+        () => {
+          const at = clock();
+          if (store.hasVisible(number, at)) return 0;
+          const next = store.visibleNext(number, at);
+          return next === undefined ? undefined : next - at;
+        },
+      );
+    },
+    async acknowledge(receipts) {
+      invariant(receipts.length <= batchCountMax, 'out-of-bounds', `${receipts.length} receipts in one call`);
+      if (receipts.length > 0) await commits.submit(() => store.remove(number, receipts, clock()));
+    },
+    async release(receipts, delayMs, lastError) {
+      invariant(receipts.length <= batchCountMax, 'out-of-bounds', `${receipts.length} receipts in one call`);
+      invariant(delayMs >= 0 && delayMs <= visibilityMsMax, 'out-of-bounds', `delayMs ${delayMs}`);
+      if (receipts.length === 0) return;
+      await commits.submit(
+        () => store.release(number, receipts, clock(), delayMs, lastError?.slice(0, lastErrorCharactersMax)),
+        () => bell.ring(number),
+      );
+    },
+  };
+}
+
+/** Takes as soon as a send rings, or a hidden message is due, until the wait is over. */
+async function longPoll(
+  bell: Bell,
+  queue: number,
+  waitMsMax: number,
+  take: () => Promise<readonly QueueMessage[]>,
+  dueInMs: () => number | undefined,
+): Promise<readonly QueueMessage[]> {
+  const over = performance.now() + waitMsMax;
+  for (;;) {
+    const leftMs = over - performance.now();
+    if (leftMs <= 0) return [];
+    // Nothing due is asked for here, in the same turn as the wait begins: a send that rang while a take was under way
+    // is seen, not missed.
+    const dueMs = dueInMs() ?? leftMs;
+    if (dueMs > 0 && (await bell.wait(queue, Math.max(1, Math.min(leftMs, dueMs)))) === 'no-wait') return [];
+    const messages = await take();
+    if (messages.length > 0) return messages;
+  }
+}
+
+/** Wakes the long polls of a queue, in this process. */
+interface Bell {
+  ring(queue: number): void;
+  wait(queue: number, waitMsMax: number): Promise<'rang' | 'waited' | 'no-wait'>;
+  close(): void;
+}
+
+function createBell(waitersMax: number): Bell {
+  const waiters = new Map<number, Set<(how: 'rang' | 'no-wait') => void>>();
+  let count = 0;
+  let closed = false;
+
+  function wake(queue: number, how: 'rang' | 'no-wait'): void {
+    const waiting = waiters.get(queue);
+    waiters.delete(queue);
+    if (waiting !== undefined) for (const done of waiting) done(how);
+  }
+
+  return {
+    ring: (queue) => wake(queue, 'rang'),
+    wait(queue, waitMsMax) {
+      if (closed || count >= waitersMax) return Promise.resolve('no-wait');
+      return new Promise((resolve) => {
+        const waiting = waiters.get(queue) ?? new Set();
+        waiters.set(queue, waiting);
+        const done = (how: 'rang' | 'waited' | 'no-wait') => {
+          clearTimeout(timer);
+          waiting.delete(done);
+          count -= 1;
+          resolve(how);
+        };
+        const timer = setTimeout(done, waitMsMax, 'waited');
+        waiting.add(done);
+        count += 1;
+      });
+    },
+    close() {
+      closed = true;
+      for (const queue of [...waiters.keys()]) wake(queue, 'no-wait');
+    },
+  };
+}

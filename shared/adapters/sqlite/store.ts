@@ -1,0 +1,108 @@
+import type {
+  AuthorityRegistry,
+  Clock,
+  CredentialStore,
+  IssuanceLedger,
+  IssuanceWatch,
+  OperatorLog,
+  OperatorStore,
+} from '../../issuance/ports.ts';
+import { createAuthorityRegistry } from './authority-registry.ts';
+import { type CommitStats, createCommitQueue } from './commit-queue.ts';
+import { createCounters } from './counters.ts';
+import { createCredentialStore, createOperatorLog, createOperatorStore } from './credential-store.ts';
+import { openDatabase, walBytes } from './database.ts';
+import { guarded } from './guarded.ts';
+import { createLedger } from './ledger.ts';
+import { createQueues, type DeadLetters, type QueueOptions, type SqliteQueue } from './queue.ts';
+import { createQueueStore } from './queue-store.ts';
+import { lockState } from './state-lock.ts';
+import { createWatch } from './watch.ts';
+
+export interface SqliteStoreOptions {
+  /** The database file, in a folder that exists; or `:memory:`. */
+  readonly path: string;
+  readonly clock: Clock;
+  /** Writes in one transaction at most. */
+  readonly flushOperationsMax?: number;
+  /** Writes that may wait; beyond, `ledger-overloaded`. */
+  readonly queuedOperationsMax?: number;
+  /** Held answers and, apart from them, long polls that may wait at once. */
+  readonly waitersMax?: number;
+  readonly walPagesMax?: number;
+  readonly pageCountMax?: number;
+  readonly integrityCheckBytesMax?: number;
+}
+
+export interface SqliteStoreStats extends CommitStats {
+  readonly walBytes: number;
+}
+
+/** Ledger, queues, credentials and registry of one embedded stack, in one file with one writer. */
+export interface SqliteStore {
+  readonly ledger: IssuanceLedger;
+  readonly watch: IssuanceWatch;
+  readonly credentials: CredentialStore;
+  readonly operators: OperatorStore;
+  readonly operatorLog: OperatorLog;
+  readonly authorities: AuthorityRegistry;
+  /** The queue of this name, made when it is new. Its redrive policy is what the first caller that gives one says. */
+  queue(name: string, options?: QueueOptions): SqliteQueue;
+  deadLetters(name: string): DeadLetters;
+  stats(): SqliteStoreStats;
+  /** Commits what waits, ends every wait, and lets the next process have the state. Twice is no error. */
+  close(): void;
+}
+
+/**
+ * Opens the state at `path`. Throws `StorageError`: `state-in-use`, `state-newer`, `state-foreign`, `state-corrupt`,
+ * `storage-full`, `storage-failed`.
+ */
+export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
+  const { path, clock, waitersMax = 10_000 } = options;
+  const inMemory = path === ':memory:';
+  const lock = inMemory ? undefined : lockState(path);
+  try {
+    const database = openDatabase({
+      path,
+      walPagesMax: options.walPagesMax ?? 2_000,
+      integrityCheckBytesMax: options.integrityCheckBytesMax ?? 8 * 1024 * 1024,
+      ...(options.pageCountMax === undefined ? {} : { pageCountMax: options.pageCountMax }),
+    });
+    const counters = createCounters(database);
+    const commits = createCommitQueue({
+      database,
+      flushOperationsMax: options.flushOperationsMax ?? 1_000,
+      queuedOperationsMax: options.queuedOperationsMax ?? 20_000,
+      beforeGroup: counters.forget,
+      beforeCommit: counters.write,
+    });
+    const watch = createWatch(waitersMax);
+    const queueStore = createQueueStore(database);
+    const queues = createQueues({ store: queueStore, commits, clock, waitersMax, openQueue: queueStore.open });
+    let closed = false;
+    return {
+      ledger: guarded(createLedger({ database, commits, counters, onSettled: watch.settled })),
+      watch: { untilSettled: watch.untilSettled },
+      credentials: guarded(createCredentialStore(database, commits)),
+      operators: guarded(createOperatorStore(database, commits)),
+      operatorLog: guarded(createOperatorLog(database, commits)),
+      authorities: guarded(createAuthorityRegistry(database, commits)),
+      queue: queues.queue,
+      deadLetters: queues.deadLetters,
+      stats: () => ({ ...commits.stats(), walBytes: inMemory ? 0 : walBytes(path) }),
+      close() {
+        if (closed) return;
+        closed = true;
+        commits.close();
+        queues.close();
+        watch.close();
+        database.close();
+        lock?.release();
+      },
+    };
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}

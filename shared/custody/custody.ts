@@ -1,0 +1,5 @@
+/** Custody: where a CA key lives, by evidence, and whether that is good enough to sign with it. */
+export * from './evaluate-custody.ts';
+export * from './finding.ts';
+export * from './key-description.ts';
+export * from './stage.ts';

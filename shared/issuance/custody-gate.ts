@@ -1,0 +1,61 @@
+import { type CustodyFinding, evaluateCustody } from '../custody/custody.ts';
+import type { KeyDescription } from '../custody/key-description.ts';
+import type { Hierarchy } from '../hierarchy/hierarchy.ts';
+import { findAuthority } from '../hierarchy/hierarchy.ts';
+import type { EpochMs } from '../pki/epoch.ts';
+import type { IssuingAuthority } from './authority-directory.ts';
+import type { Clock, SigningBackend } from './ports.ts';
+
+/** Evidence is read again before a batch when it is older than this, well inside what custody policy accepts (60 s). */
+const evidenceAgeMsMax = 50_000;
+
+export type CustodyVerdict =
+  | { readonly kind: 'holds'; readonly advice: readonly CustodyFinding[] }
+  /** The CA stops; its messages stay on their queue. */
+  | { readonly kind: 'stopped'; readonly findings: readonly CustodyFinding[] }
+  /** The module or provider did not answer. */
+  | { readonly kind: 'unknown'; readonly cause: unknown };
+
+export interface CustodyGate {
+  check(issuer: IssuingAuthority, backend: SigningBackend): Promise<CustodyVerdict>;
+}
+
+/** Asks where a key lives before a batch is signed with it, and remembers the answer for a short while. */
+export function createCustodyGate(hierarchy: Hierarchy, clock: Clock): CustodyGate {
+  const evidence = new Map<string, { readonly readAt: EpochMs; readonly key: Promise<KeyDescription> }>();
+
+  async function read(cacheKey: string, backend: SigningBackend): Promise<KeyDescription> {
+    const known = evidence.get(cacheKey);
+    const now = clock();
+    if (known !== undefined && now - known.readAt <= evidenceAgeMsMax && now >= known.readAt) return known.key;
+    const key = backend.describeKey();
+    evidence.set(cacheKey, { readAt: now, key });
+    try {
+      return await key;
+    } catch (cause) {
+      evidence.delete(cacheKey);
+      throw cause;
+    }
+  }
+
+  return {
+    async check(issuer, backend) {
+      const authority = findAuthority(hierarchy, issuer.caId);
+      if (authority === undefined)
+        return { kind: 'unknown', cause: new Error(`the hierarchy has no CA ${issuer.caId}`) };
+      const cacheKey = `${issuer.caId}#${issuer.generation}`;
+      let key: KeyDescription;
+      try {
+        key = await read(cacheKey, backend);
+      } catch (cause) {
+        return { kind: 'unknown', cause };
+      }
+      const expected = { spkiSha256: issuer.spkiSha256, keyAlgorithm: authority.keyAlgorithm };
+      const { ok, findings } = evaluateCustody(authority.custody, expected, key, hierarchy.stage, clock());
+      if (ok) return { kind: 'holds', advice: findings };
+      // A key that was found wanting is looked at afresh the next time, so that a repair takes effect at once.
+      evidence.delete(cacheKey);
+      return { kind: 'stopped', findings };
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { durationMs, findProfile, type Hierarchy } from '../hierarchy/hierarchy.ts';
+import { evaluateRequest, type PolicyDecision, type PolicyViolation } from '../hierarchy/policy.ts';
+import { type CertificationRequest, parseCertificationRequest } from '../pki/certification-request.ts';
+import type { EpochMs } from '../pki/epoch.ts';
+import { MalformedError } from '../pki/malformed.ts';
+import { verifyPossession } from '../pki/possession.ts';
+import type { AuthorityDirectory } from './authority-directory.ts';
+import type { IssuanceRecord } from './issuance-record.ts';
+
+export interface StoredEvaluation {
+  readonly request: CertificationRequest;
+  readonly decision: PolicyDecision;
+}
+
+/**
+ * Derives the decision on a stored request anew: nothing narrow crosses a queue. Parses, verifies possession, evaluates
+ * against the policy of now and the scope recorded with the request. Throws `MalformedError` when the ledger's bytes
+ * are no valid request any more: a broken invariant, which belongs in the dead-letter queue.
+ */
+export async function evaluateStored(
+  hierarchy: Hierarchy,
+  authorities: AuthorityDirectory,
+  record: IssuanceRecord,
+  at: EpochMs,
+): Promise<StoredEvaluation> {
+  const request = parseCertificationRequest(record.csrDer);
+  const profile = findProfile(hierarchy, record.profile);
+  if (profile === undefined) return { request, decision: { kind: 'deny', violations: [profileGone(record.profile)] } };
+  if (!(await verifyPossession(request)))
+    throw new MalformedError('possession-not-proven', 'a stored request no longer verifies');
+  const issuer = await authorities.newest(record.caId);
+  return { request, decision: evaluateRequest(hierarchy, profile, request, record.scope, at, issuer?.notAfter) };
+}
+
+function profileGone(profile: string): PolicyViolation {
+  return {
+    code: 'profile-not-in-scope',
+    field: 'profile',
+    message: `the hierarchy has no profile ${profile} any more`,
+    reference: 'hierarchy.profiles',
+  };
+}
+
+/** True when an unsigned issuance is past half its lifetime: what it would get is hardly worth having. */
+export function isLapsed(hierarchy: Hierarchy, record: IssuanceRecord, at: EpochMs): boolean {
+  const profile = findProfile(hierarchy, record.profile);
+  return profile !== undefined && at - record.receivedAt > durationMs(profile.validity) / 2;
+}

@@ -1,0 +1,78 @@
+import type { Hierarchy } from '../hierarchy/hierarchy.ts';
+import { findAuthority } from '../hierarchy/hierarchy.ts';
+import { type IssuanceState, staleAfterMs } from './issuance-state.ts';
+import { tokenReuseMsMax } from './issue-certificate.ts';
+import type { Clock, IssuanceLedger, StaleIssuance, Transition, WorkQueue } from './ports.ts';
+
+export interface ReconcilePorts {
+  readonly hierarchy: Hierarchy;
+  readonly ledger: IssuanceLedger;
+  readonly enrolmentQueue: WorkQueue;
+  readonly signingQueue: (backend: string) => WorkQueue | undefined;
+  readonly clock: Clock;
+}
+
+export interface ReconcileReport {
+  readonly resent: Readonly<Record<'received' | 'approved' | 'intended' | 'submitted', number>>;
+  readonly orphanSuspected: number;
+}
+
+/** Issuances looked at in each state in one run; what is left over is there in the next run. */
+const staleCountMax = 1_000;
+
+/**
+ * Settles what is stale. `received`, `approved` and `submitted` are sent to their queue again, and so are intents that the
+ * signer may take up: it signs the same TBSCertificate, or submits under the same token within its window. An ACM PCA
+ * intent past that window is never submitted again: it becomes `orphan-suspected` until the CA's audit report tells.
+ *
+ * `quietMs` replaces the usual patience, for a start after a crash, when nothing else is at work on them.
+ */
+export async function reconcile(ports: ReconcilePorts, quietMs?: number): Promise<ReconcileReport> {
+  const find = (state: IssuanceState) =>
+    ports.ledger.stale(state, ports.clock() - (quietMs ?? staleAfterMs[state] ?? 0), staleCountMax);
+  const received = await find('received');
+  if (received.length > 0) await ports.enrolmentQueue.send(received.map(({ issuanceId }) => issuanceId));
+  const approved = await find('approved');
+  const submitted = await find('submitted');
+  const { resumable, orphans } = await sortIntended(ports, await find('intended'));
+  await sendToSigners(ports, [...approved, ...submitted, ...resumable]);
+  if (orphans.length > 0) await ports.ledger.advance(orphans);
+  return {
+    resent: {
+      received: received.length,
+      approved: approved.length,
+      intended: resumable.length,
+      submitted: submitted.length,
+    },
+    orphanSuspected: orphans.length,
+  };
+}
+
+async function sortIntended(ports: ReconcilePorts, intended: readonly StaleIssuance[]) {
+  const records = await ports.ledger.getMany(intended.map(({ issuanceId }) => issuanceId));
+  const resumable: StaleIssuance[] = [];
+  const orphans: Transition[] = [];
+  intended.forEach((stale, index) => {
+    const intent = records[index]?.intent;
+    if (records[index]?.state !== 'intended' || intent === undefined) return;
+    const at = ports.clock();
+    if (intent.kind === 'tbs' || at - intent.at <= tokenReuseMsMax) {
+      resumable.push(stale);
+      return;
+    }
+    const error = {
+      code: 'outcome-unknown',
+      message: 'no answer to IssueCertificate within the life of its idempotency token',
+      at,
+    };
+    orphans.push({ to: 'orphan-suspected', issuanceId: stale.issuanceId, from: 'intended', at, error });
+  });
+  return { resumable, orphans };
+}
+
+async function sendToSigners(ports: ReconcilePorts, issuances: readonly StaleIssuance[]): Promise<void> {
+  const byBackend = Map.groupBy(issuances, ({ caId }) => findAuthority(ports.hierarchy, caId)?.backend ?? 'none');
+  for (const [backend, items] of byBackend) {
+    await ports.signingQueue(backend)?.send(items.map(({ issuanceId }) => issuanceId));
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * RFC 5280 appendix A.1: ub-common-name is 64 characters.
+ *
+ * Longer ones are refused by some verifiers and cut by others; a DNS name can have 253.
+ */
+import { decoded } from './decoded.ts';
+import { type Lint, tlsOnly } from './lint.ts';
+
+const commonNameCharactersMax = 64;
+
+export const commonNameLength: Lint = {
+  name: 'common-name-length',
+  citation: 'RFC 5280 appendix A.1',
+  applies: tlsOnly,
+  check: ({ certificate }) =>
+    decoded(certificate).commonNames.some((name) => [...name].length > commonNameCharactersMax)
+      ? 'the common name has more than 64 characters'
+      : undefined,
+};

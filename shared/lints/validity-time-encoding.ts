@@ -1,0 +1,19 @@
+/**
+ * RFC 5280 §4.1.2.5: dates through 2049 are UTCTime, from 2050 on GeneralizedTime; both in UTC with seconds.
+ *
+ * The other type for the same instant is well-formed DER that strict verifiers refuse, so the bytes are compared with the one
+ * encoding that is right.
+ */
+import { concat, time } from '../pki/der/writer.ts';
+import { equalBytes } from './decoded.ts';
+import { always, type Lint } from './lint.ts';
+
+export const validityTimeEncoding: Lint = {
+  name: 'validity-time-encoding',
+  citation: 'RFC 5280 §4.1.2.5',
+  applies: always,
+  check: ({ certificate: { tbs } }) =>
+    equalBytes(tbs.validityContent, concat(time(tbs.notBefore), time(tbs.notAfter)))
+      ? undefined
+      : 'a date is encoded with the wrong time type',
+};

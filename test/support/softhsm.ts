@@ -1,0 +1,133 @@
+/** SoftHSM for tests: tokens in a folder of the test's own, and what is missing when there is none. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Handle, PKCS11 } from 'pkcs11js';
+import { it, type TestContext } from 'vitest';
+import { cka, ckf } from '../../shared/adapters/pkcs11/constants.ts';
+import { type LibraryOptions, openLibrary, type Pkcs11Library } from '../../shared/adapters/pkcs11/library.ts';
+import { prepareSoftHsmToken, type SoftHsmToken } from '../../shared/adapters/pkcs11/softhsm.ts';
+import { findSlot } from '../../shared/adapters/pkcs11/token.ts';
+
+const usualPlaces = [
+  '/usr/lib/softhsm/libsofthsm2.so',
+  '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so',
+  '/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so',
+  '/usr/lib64/softhsm/libsofthsm2.so',
+  '/usr/lib64/pkcs11/libsofthsm2.so',
+  '/opt/homebrew/lib/softhsm/libsofthsm2.so',
+];
+
+function findSoftHsm(): string | undefined {
+  const named = process.env.SEALWRIGHT_PKCS11_MODULE;
+  const places = named === undefined || !/softhsm/i.test(named) ? usualPlaces : [named, ...usualPlaces];
+  return places.find((path) => existsSync(path));
+}
+
+function pkcs11jsLoads(): boolean {
+  try {
+    createRequire(import.meta.url)('pkcs11js');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const libraryPath = findSoftHsm();
+
+/** Why tests with SoftHSM cannot run; undefined when they can. */
+export const softHsmMissing: string | undefined = pkcs11jsLoads()
+  ? libraryPath === undefined
+    ? 'SoftHSM is not installed'
+    : undefined
+  : 'pkcs11js is not compiled';
+
+/** A test that needs SoftHSM; without it, a skip that says so. */
+export function itWithSoftHsm(name: string, body: (context: TestContext) => Promise<void> | void): void {
+  it(name, async (context) => {
+    if (softHsmMissing !== undefined) context.skip(softHsmMissing);
+    await body(context);
+  });
+}
+
+let folder: string | undefined;
+
+/** One folder a process, since a process has one SoftHSM configuration. Removed when it ends. */
+export function softHsmFolder(): string {
+  if (folder === undefined) {
+    const made = mkdtempSync(join(tmpdir(), 'sealwright softhsm '));
+    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+    folder = made;
+  }
+  return folder;
+}
+
+export function newSoftHsmToken(tokenLabel: string): SoftHsmToken {
+  return prepareSoftHsmToken({ libraryPath: libraryPath!, folder: softHsmFolder(), tokenLabel });
+}
+
+type Calls = { [K in keyof PKCS11]?: PKCS11[K] };
+
+/**
+ * The library with some of its calls replaced, as they are at the time of each call. `real` is the untouched one, for a
+ * replacement that passes on.
+ */
+export function interposed(replaced: (real: PKCS11) => Calls): (options: LibraryOptions) => Pkcs11Library {
+  return (options) => {
+    const library = openLibrary(options);
+    const calls = replaced(library.api);
+    const api = new Proxy(library.api, {
+      get(target, name) {
+        const replacement = calls[name as keyof Calls];
+        const value: unknown = replacement ?? Reflect.get(target, name);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    return { path: library.path, api };
+  };
+}
+
+/** What pkcs11js throws for a return value. */
+export function returnValue(name: string): Error {
+  return Object.assign(new Error(name), { name: 'Pkcs11Error' });
+}
+
+/** Gives both halves of a key pair another label. The process has to be logged in to the token. */
+export function relabelKey(
+  library: LibraryOptions,
+  { tokenLabel, keyLabel }: { readonly tokenLabel: string; readonly keyLabel: string },
+  newLabel: string,
+): void {
+  withObjects(library, tokenLabel, keyLabel, ({ api, session, objects }) => {
+    for (const object of objects) {
+      api.C_SetAttributeValue(session, object, [{ type: cka.label, value: Buffer.from(newLabel) }]);
+    }
+  });
+}
+
+export interface LabelledObjects {
+  readonly api: PKCS11;
+  readonly session: Handle;
+  /** All objects of the label: a private and a public key. */
+  readonly objects: readonly Handle[];
+}
+
+/** Works on the objects of a label behind the back of what is tested. The process has to be logged in to the token. */
+export function withObjects<T>(
+  library: LibraryOptions,
+  tokenLabel: string,
+  keyLabel: string,
+  work: (found: LabelledObjects) => T,
+): T {
+  const { api } = openLibrary(library);
+  const session = api.C_OpenSession(findSlot(api, tokenLabel)!, ckf.serialSession | ckf.rwSession);
+  try {
+    api.C_FindObjectsInit(session, [{ type: cka.label, value: Buffer.from(keyLabel) }]);
+    const objects = api.C_FindObjects(session, 10);
+    api.C_FindObjectsFinal(session);
+    return work({ api, session, objects });
+  } finally {
+    api.C_CloseSession(session);
+  }
+}
