@@ -7,7 +7,7 @@ import type { CertificationRequest, KeyUsageName } from '../pki/certification-re
 import type { EpochMs } from '../pki/epoch.ts';
 import { evaluateKey } from '../pki/key-policy.ts';
 import type { GeneralName } from '../pki/names.ts';
-import { addDuration, type Duration, hourMs } from './duration.ts';
+import { addDuration, type Duration, durationMs, hourMs } from './duration.ts';
 import { extendedKeyUsageOid } from './extension-names.ts';
 import { authorityOfProfile, pathToRoot } from './hierarchy.ts';
 import type { Hierarchy, Profile } from './model.ts';
@@ -41,23 +41,29 @@ export type PolicyDecision =
   | { readonly kind: 'permit'; readonly template: CertificateTemplate; readonly caId: string }
   | { readonly kind: 'deny'; readonly violations: readonly PolicyViolation[] };
 
-/** How far before issuance a leaf's notBefore lies, so that a device whose clock is behind can use it; ACM PCA's default too. */
-export const leafBackdateMs = hourMs;
+/** How far before issuance a leaf's notBefore lies at most, for devices whose clock is behind; ACM PCA's default too. */
+const leafBackdateMsMax = hourMs;
+/** A short-lived leaf is back-dated by no more than this share of its validity, so that an hour stays about an hour. */
+const leafBackdateShare = 1 / 12;
 
 /** RFC 5280 appendix A.1: ub-common-name. */
 const commonNameCharactersMax = 64;
 /** Of one code; a request can hold hundreds of bad names, and an answer is for people. */
 const violationsPerCodeMax = 20;
 
-/**
- * notBefore and notAfter of a leaf issued at `at`, both whole seconds: an hour before, and the validity after it.
- */
+/** How far before issuance the notBefore of a leaf of this validity lies, whole seconds. */
+export function leafBackdateMs(validity: Duration): number {
+  const share = Math.floor((durationMs(validity) * leafBackdateShare) / 1_000) * 1_000;
+  return Math.min(leafBackdateMsMax, share);
+}
+
+/** notBefore and notAfter of a leaf issued at `at`, both whole seconds: back-dated, and the whole validity from now. */
 export function leafValidity(
   validity: Duration,
   at: EpochMs,
 ): { readonly notBefore: EpochMs; readonly notAfter: EpochMs } {
   const second = Math.floor(at / 1_000) * 1_000;
-  return { notBefore: second - leafBackdateMs, notAfter: addDuration(second, validity) };
+  return { notBefore: second - leafBackdateMs(validity), notAfter: addDuration(second, validity) };
 }
 
 /**

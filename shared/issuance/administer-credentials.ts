@@ -1,7 +1,7 @@
 import type { Hierarchy } from '../hierarchy/hierarchy.ts';
+import { scopeEntriesMax, scopeFaults } from '../hierarchy/scope.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import { sha256Hex } from '../pki/hash.ts';
-import { dnsNameFault } from '../pki/names.ts';
 import { SealwrightError } from './errors.ts';
 import type { EnrolmentCredential, Operator } from './issuance-record.ts';
 import type { Clock, CredentialStore, OperatorLog } from './ports.ts';
@@ -23,7 +23,6 @@ export type NewCredential = Pick<
 const dayMs = 86_400_000;
 const lifetimeDaysMax = 366;
 const countMaxMax = 100_000_000;
-const scopeEntriesMax = 100;
 const secretBytes = 32;
 const identifierForm = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$/;
 
@@ -83,10 +82,7 @@ function parseScope(value: unknown, faults: string[]): NewCredential['names'] {
   };
   if (names.dns.length + names.spiffe.length + names.ip.length === 0)
     faults.push('names: at least one of dns, spiffe, ip with an entry');
-  if (names.dns.some((name) => dnsNameFault(name.replace(/^\*\./, '')) !== undefined))
-    faults.push('names.dns: a DNS name, or *. and a DNS name');
-  if (names.spiffe.some((id) => !id.startsWith('spiffe://')))
-    faults.push('names.spiffe: spiffe://trust-domain/path, or spiffe://trust-domain/*');
+  for (const { field, message } of scopeFaults({ profiles: [], names })) faults.push(`${field}: ${message}`);
   return names;
 }
 

@@ -1,5 +1,5 @@
-import { type Authority, addDuration, durationMs } from '../hierarchy/hierarchy.ts';
-import type { CertificateTemplate } from '../hierarchy/policy.ts';
+import { type Authority, durationMs } from '../hierarchy/hierarchy.ts';
+import { type CertificateTemplate, leafBackdateMs, leafValidity } from '../hierarchy/policy.ts';
 import type { LintSubject } from '../lints/lint.ts';
 import type { Intent } from '../lints/prepared-issuance.ts';
 import {
@@ -27,11 +27,6 @@ import { encodeCommonNameOnly, type GeneralName } from '../pki/names.ts';
 import type { SubjectPublicKey } from '../pki/public-key.ts';
 import type { IssuingAuthority } from './authority-directory.ts';
 import { idempotencyTokenOf } from './ids.ts';
-
-/** notBefore lies this long before the time of issuance, for clocks that run behind; ACM PCA does the same. */
-const backdateMsMax = 60 * 60_000;
-/** A short-lived certificate is back-dated by no more than this share of its lifetime. */
-const backdateShare = 1 / 12;
 
 /** 127 random bits: positive, below 2^159, at least 64 bits of randomness (RFC 5280 4.1.2.2 and the CA/Browser Forum's 7.1). */
 export const serialBytes = 16;
@@ -65,19 +60,6 @@ export interface IntentDraft {
   readonly subject: Omit<LintSubject, 'certificate'>;
 }
 
-/** notBefore and notAfter of a leaf issued at `at`, whole seconds; notAfter is the profile's validity from now. */
-export function leafValidity(
-  template: CertificateTemplate,
-  at: EpochMs,
-): { readonly notBefore: EpochMs; readonly notAfter: EpochMs } {
-  const second = Math.floor(at / 1000) * 1000;
-  return { notBefore: second - backdateMsOf(template), notAfter: addDuration(second, template.validity) };
-}
-
-function backdateMsOf(template: CertificateTemplate): number {
-  return Math.min(backdateMsMax, Math.floor((durationMs(template.validity) * backdateShare) / 1000) * 1000);
-}
-
 /** What lints and the check of what came back hold a certificate of this template against. */
 export function lintSubjectOf(
   template: CertificateTemplate,
@@ -88,7 +70,7 @@ export function lintSubjectOf(
     issuer: issuer.certificate,
     profile: template.profile,
     usage: template.names.every((name) => name.kind === 'uri') ? 'svid' : 'tls',
-    lifetimeMsMax: durationMs(template.validity) + backdateMsOf(template),
+    lifetimeMsMax: durationMs(template.validity) + leafBackdateMs(template.validity),
     keyUsage: template.keyUsage,
     extendedKeyUsage: template.extendedKeyUsage,
     crlExpected,
@@ -98,7 +80,7 @@ export function lintSubjectOf(
 /** Fixes everything about a certificate before it is signed. Pure: the same input gives the same bytes. */
 export function draftIntent(input: IntentInput): IntentDraft {
   const { template, issuer, authority, at } = input;
-  const { notBefore, notAfter } = leafValidity(template, at);
+  const { notBefore, notAfter } = leafValidity(template.validity, at);
   const serial = serialOf(input.random);
   const lintTbs = buildTbs({
     ...template,
