@@ -31,14 +31,13 @@ const barWidth = 30;
 const widthMax = 100;
 
 /**
- * A bar that redraws itself on a terminal; elsewhere a plain line at the first update, then every five seconds and at
- * the end, so that the log of a build server stays readable.
+ * A bar that redraws itself on a terminal; elsewhere a plain line every five seconds and at the end, so that the log of a build server stays readable.
  */
 export function progressBar(options: ProgressBarOptions): ProgressBar {
   if (!options.enabled || options.total <= 0) return { update: () => {}, end: () => {} };
   const tty = options.stream.isTTY === true;
   const every = tty ? redrawMs : plainLineMs;
-  let drawnAt = Number.NEGATIVE_INFINITY;
+  let drawnAt = tty ? Number.NEGATIVE_INFINITY : options.now();
   let last = { done: 0, note: '' };
   let shown = '';
   let ended = false;

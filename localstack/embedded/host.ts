@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ReconcileEvent } from '../../functions/reconciler/handler.ts';
+import { signingQueueName } from '../../shared/adapters/stack/stack.ts';
 import type { QueueConsumer } from '../../shared/issuance/ports.ts';
-import { type Deployment, readDeployment } from './deployment.ts';
+import { type Deployment, DeploymentError, type EventSourceMapping, readDeployment } from './deployment.ts';
 import { type BatchHandler, type Poller, startPoller } from './event-source-mapping.ts';
 import { type Front, type FrontOptions, type HttpHandler, startFront } from './front.ts';
 
@@ -25,22 +26,42 @@ const graceMs = 10_000;
 /** Runs a deployment in this process: routes, event source mappings and schedules of serverless.yml. */
 export async function startHost(options: HostOptions): Promise<Host> {
   const deployment = readDeployment(join(options.projectDir, 'serverless.yml'));
+  const mappings = mappingsFor(deployment, options.servedQueues);
   const handlers = await loadHandlers(options.projectDir, deployment);
   const handlerOf = <T>(reference: string): T => handlers.get(reference) as T;
   const front = await startFront(
     deployment.routes.map(({ method, path, handler }) => ({ method, path, handler: handlerOf<HttpHandler>(handler) })),
     options,
   );
-  const pollers = deployment.mappings
-    .filter(({ queue }) => options.servedQueues.has(queue))
-    .map((mapping) =>
-      startPoller(mapping, options.queue(mapping.queue), handlerOf<BatchHandler>(mapping.handler), options.onError),
-    );
+  const pollers = mappings.map((mapping) =>
+    startPoller(mapping, options.queue(mapping.queue), handlerOf<BatchHandler>(mapping.handler), options.onError),
+  );
   const timers = deployment.schedules.map(({ handler, everyMs }) =>
     startSchedule(handlerOf<ScheduledHandler>(handler), everyMs, options.onError),
   );
   return { url: front.url, stop: () => stopHost(front, pollers, timers) };
 }
+
+/**
+ * The mappings of the queues that are served. A backend that is never deployed (`software`) has no function in
+ * serverless.yml: its queue is read as that of another signer is. A queue that nothing would read is refused, since what
+ * is sent to it would wait for ever.
+ */
+export function mappingsFor(
+  { mappings }: Pick<Deployment, 'mappings'>,
+  servedQueues: ReadonlySet<string>,
+): readonly EventSourceMapping[] {
+  const signer = mappings.find(({ queue }) => queue.startsWith(signingQueuePrefix));
+  return [...servedQueues].flatMap((queue) => {
+    const own = mappings.filter((mapping) => mapping.queue === queue);
+    if (own.length > 0) return own;
+    if (signer === undefined || !queue.startsWith(signingQueuePrefix))
+      throw new DeploymentError(`serverless.yml: no function reads the queue ${queue}`);
+    return [{ ...signer, functionName: `${signer.functionName} (${queue})`, queue }];
+  });
+}
+
+const signingQueuePrefix = signingQueueName('');
 
 type ScheduledHandler = (event: ReconcileEvent, context: unknown) => Promise<unknown>;
 

@@ -35,6 +35,9 @@ function readTls(): TlsMaterial | undefined {
 }
 
 async function main(): Promise<void> {
+  // A full disk takes the log first: what cannot be written to it must not stop the service.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
   const stack = processStack();
   const { logger } = stack;
   const servedQueues = new Set([enrolmentQueueName, ...[...stack.environment.backends].map(signingQueueName)]);

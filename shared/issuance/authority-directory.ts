@@ -6,6 +6,8 @@ import type { AuthorityRegistry, Clock } from './ports.ts';
 /** A CA that can issue: what the registry says, its certificate parsed once. */
 export interface IssuingAuthority extends InstalledAuthority {
   readonly certificate: Certificate;
+  /** The CAs above it, issuer first, root last. */
+  readonly chainCertificates: readonly Certificate[];
 }
 
 export interface AuthorityDirectory {
@@ -29,11 +31,7 @@ export function createAuthorityDirectory(
     const now = clock();
     if (read === undefined || now - readAt > ageMsMax || now < readAt) {
       readAt = now;
-      read = registry
-        .list()
-        .then((authorities) =>
-          authorities.map((authority) => ({ ...authority, certificate: parseCertificate(authority.certificateDer) })),
-        );
+      read = registry.list().then((authorities) => authorities.map(parseIssuer));
       // A failed read is not remembered: the next call asks again.
       read.catch(() => {
         read = undefined;
@@ -55,5 +53,13 @@ export function createAuthorityDirectory(
     async generation(caId, generation) {
       return (await all()).find((authority) => authority.caId === caId && authority.generation === generation);
     },
+  };
+}
+
+function parseIssuer(authority: InstalledAuthority): IssuingAuthority {
+  return {
+    ...authority,
+    certificate: parseCertificate(authority.certificateDer),
+    chainCertificates: authority.chain.map(parseCertificate),
   };
 }

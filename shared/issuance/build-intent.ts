@@ -68,6 +68,7 @@ export function lintSubjectOf(
 ): Omit<LintSubject, 'certificate'> {
   return {
     issuer: issuer.certificate,
+    issuerChain: issuer.chainCertificates,
     profile: template.profile,
     usage: template.names.every((name) => name.kind === 'uri') ? 'svid' : 'tls',
     lifetimeMsMax: durationMs(template.validity) + leafBackdateMs(template.validity),
@@ -195,6 +196,7 @@ export function storedSubjectOf(
   const names = intent.kind === 'tbs' ? (subjectAltNames(tbs!)?.names ?? []) : intent.names;
   return {
     issuer: issuer.certificate,
+    issuerChain: issuer.chainCertificates,
     profile,
     usage: names.every((name) => name.kind === 'uri') ? 'svid' : 'tls',
     lifetimeMsMax: intent.notAfter - intent.notBefore,

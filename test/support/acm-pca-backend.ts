@@ -42,7 +42,7 @@ export async function openEndpointBackend(): Promise<EndpointBackend> {
   await buildHierarchy({ hierarchy: sampleHierarchy(), provisioners, registry, clock, report: () => undefined });
   const entry = registry.entries.find(({ caId }) => caId === 'devices');
   if (entry === undefined) throw new Error('the sample hierarchy was not built');
-  const issuer = { ...entry, certificate: parseCertificate(entry.certificateDer) };
+  const issuer = { ...entry, certificate: parseCertificate(entry.certificateDer), chainCertificates: [] };
   const plenty = { perSecond: 5_000, burstMs: 1000 };
   const pacing = createPacingBudget({ clock, sleep, rates: { IssueCertificate: plenty, GetCertificate: plenty } });
   const arn = { CertificateAuthorityArn: entry.backendRef };

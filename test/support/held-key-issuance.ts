@@ -94,6 +94,7 @@ export async function buildHeldAuthority(
     notAfter,
     installedAt: heldKeyTime,
     certificate,
+    chainCertificates: [],
   };
   return { authority, ref, issuer };
 }

@@ -35,7 +35,7 @@ export const dayMs = 24 * hourMs;
 export const testTime: EpochMs = Date.parse('2026-11-23T12:00:00Z');
 export const dnsName = 'sensor-17.fleet.example';
 export const spiffeId = 'spiffe://fleet.example/plant-7/press';
-export const crlUrl = 'http://crl.fleet.example/v1/crls/workloads/3';
+export const crlUrl = 'http://crl.fleet.example/v1/crls/workloads/1-3';
 
 export function testKeyOf(pair: { readonly privateKey: KeyObject; readonly publicKey: KeyObject }): TestKey {
   const spki = pair.publicKey.export({ type: 'spki', format: 'der' });

@@ -88,6 +88,7 @@ const ownIssuer: IssuingAuthority = {
   notAfter: caCertificate.tbs.notAfter,
   installedAt: templateTime,
   certificate: caCertificate,
+  chainCertificates: [],
 };
 
 const throwawayKey = newEcKey();

@@ -107,7 +107,10 @@ describe('progressBar', () => {
     let now = 0;
     const stream = { isTTY, columns: 80, write: (text: string) => written.push(text) };
     const bar = progressBar({ stream, label: 'enrolling', total: 4, enabled, now: () => now });
-    return { written, bar, at: (ms: number) => void (now = ms) };
+    const at = (ms: number) => {
+      now = ms;
+    };
+    return { written, bar, at };
   }
 
   it('redraws one line on a terminal, at most ten times a second, and leaves it at the end', () => {
@@ -136,7 +139,7 @@ describe('progressBar', () => {
     bar.update(3);
     bar.update(4);
     bar.end();
-    expect(written).toEqual(['enrolling: 1 of 4\n', 'enrolling: 3 of 4\n', 'enrolling: 4 of 4\n']);
+    expect(written).toEqual(['enrolling: 3 of 4\n', 'enrolling: 4 of 4\n']);
   });
 
   it('is silent when not enabled', () => {

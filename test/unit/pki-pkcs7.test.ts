@@ -14,7 +14,7 @@ describe('certs-only message', () => {
   it('is what RFC 5652 §5.1 writes for certificates without a signer', () => {
     const header = hex(encodeCertsOnly([Uint8Array.of(0x30, 0)]));
     expect(header).toBe(
-      '302306092a864886f70d010702a0163014020101' + '3100' + '300b06092a864886f70d010701' + 'a0023000' + '3100',
+      '302706092a864886f70d010702a01a3018020101' + '3100' + '300b06092a864886f70d010701' + 'a0023000' + '3100',
     );
   });
 

@@ -1,0 +1,92 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+
+/** Where a load goes. `tlsAnchorsPem` makes it TLS. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly tlsAnchorsPem?: string;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+/**
+ * One HTTP/1.1 connection that is kept alive, with one request under way at a time. It does no more than a load needs, so
+ * that the client costs little of the machine it shares with the server: bytes ready to send in, status and body out.
+ */
+export interface Connection {
+  /** Rejects when the connection fails, or on an answer without Content-Length. */
+  send(request: Uint8Array): Promise<Reply>;
+  close(): void;
+}
+
+export async function openConnection(target: Target): Promise<Connection> {
+  const socket = await openSocket(target);
+  socket.setNoDelay(true);
+  let waiting: { readonly resolve: (reply: Reply) => void; readonly reject: (cause: unknown) => void } | undefined;
+  let received: Buffer | undefined;
+  let failure: Error | undefined;
+
+  function fail(cause: Error): void {
+    failure ??= cause;
+    waiting?.reject(failure);
+    waiting = undefined;
+  }
+
+  socket.on('data', (chunk: Buffer) => {
+    received = received === undefined ? chunk : Buffer.concat([received, chunk]);
+    let reply: Reply | undefined;
+    try {
+      reply = readReply(received);
+    } catch (cause) {
+      fail(cause as Error);
+      socket.destroy();
+      return;
+    }
+    if (reply === undefined) return;
+    received = undefined;
+    const { resolve } = waiting!;
+    waiting = undefined;
+    resolve(reply);
+  });
+  socket.on('error', fail);
+  socket.on('close', () => fail(new Error('the server closed the connection')));
+
+  return {
+    send: (request) =>
+      new Promise((resolve, reject) => {
+        if (failure !== undefined) return reject(failure);
+        waiting = { resolve, reject };
+        socket.write(request);
+      }),
+    close: () => socket.destroy(),
+  };
+}
+
+function openSocket({ host, port, tlsAnchorsPem }: Target): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket =
+      tlsAnchorsPem === undefined
+        ? connectTcp({ host, port }, () => resolve(socket))
+        : connectTls({ host, port, ca: tlsAnchorsPem, servername: 'localhost' }, () => resolve(socket));
+    socket.once('error', reject);
+  });
+}
+
+const headEnd = Buffer.from('\r\n\r\n');
+
+/** Undefined while some of it is still to come. */
+function readReply(bytes: Buffer): Reply | undefined {
+  const end = bytes.indexOf(headEnd);
+  if (end < 0) return undefined;
+  const head = bytes.latin1Slice(0, end);
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+  if (length === undefined) throw new Error('an answer without Content-Length');
+  const start = end + headEnd.length;
+  const stop = start + Number(length);
+  if (bytes.length < stop) return undefined;
+  return { status: Number(head.slice(9, 12)), body: bytes.subarray(start, stop) };
+}

@@ -1,0 +1,128 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { createHttpClient, jsonOf } from '../cli/http-client.ts';
+import type { Tokens } from '../localstack/embedded/state-folder.ts';
+import { childScripts, type WatchedProcess } from './process-usage.ts';
+
+export interface ServiceOptions {
+  /** An empty folder. */
+  readonly stateDir: string;
+  readonly hierarchyFile: string;
+  /** Profiles that the enrolment credential reaches. */
+  readonly profiles: readonly string[];
+  /** Where the processes of the service leave CPU profiles when they end; undefined for none. */
+  readonly cpuProfileDir?: string | undefined;
+}
+
+/** The embedded stack as `npm start` runs it, with no sample fleet. */
+export interface MeasuredService {
+  readonly host: string;
+  readonly port: number;
+  /** Secret of an enrolment credential that a bench does not use up. */
+  readonly secret: string;
+  /** `service` and `acm-pca`; empty where there is no `/proc`. */
+  readonly processes: readonly WatchedProcess[];
+  /** Certificate of a CA, PEM. Throws when it is not there. */
+  authorityPem(caId: string): Promise<string>;
+  /** Drains and ends all of it. */
+  stop(): Promise<void>;
+}
+
+const startMsMax = 60_000;
+const stopMsMax = 20_000;
+const errorCharactersMax = 4_000;
+const credentialCount = 10_000_000;
+
+/** Starts the real command in a process of its own, and makes a credential over HTTP. */
+export async function startMeasuredService(options: ServiceOptions): Promise<MeasuredService> {
+  const script = join(import.meta.dirname, '..', 'localstack', 'embedded', 'main.ts');
+  const { cpuProfileDir, hierarchyFile, stateDir } = options;
+  const profiling = cpuProfileDir === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${cpuProfileDir}` };
+  const args = ['--devices', '0', '--json', '--port', '0', '--state', stateDir, '--hierarchy', hierarchyFile];
+  const child = fork(script, args, {
+    env: { ...process.env, ...profiling },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
+  try {
+    const url = new URL(await urlOf(child));
+    const secret = await createCredential(url.origin, stateDir, options.profiles);
+    return {
+      host: url.hostname,
+      port: Number(url.port),
+      secret,
+      processes: watchedProcesses(child.pid ?? 0),
+      authorityPem: (caId) => authorityPem(url.origin, caId),
+      stop: () => stop(child),
+    };
+  } catch (cause) {
+    await stop(child);
+    throw cause;
+  }
+}
+
+/** The command says its address in the JSON object that ends its report. */
+function urlOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let errors = '';
+    const timer = setTimeout(() => reject(new Error(`the service did not start: ${errors}`)), startMsMax);
+    child.stderr!.on('data', (chunk: Buffer) => {
+      errors = (errors + chunk.toString('utf8')).slice(-errorCharactersMax);
+    });
+    child.once('exit', (status) => reject(new Error(`the service ended with ${status}: ${errors}`)));
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      if (!line.startsWith('{')) return;
+      clearTimeout(timer);
+      resolve((JSON.parse(line) as { readonly url: string }).url);
+    });
+  });
+}
+
+async function createCredential(url: string, stateDir: string, profiles: readonly string[]): Promise<string> {
+  const { operator } = JSON.parse(readFileSync(join(stateDir, 'tokens.json'), 'utf8')) as Tokens;
+  const client = createHttpClient({ baseUrl: url });
+  const answer = await client.send({
+    method: 'POST',
+    path: '/v1/credentials',
+    headers: { authorization: `Bearer ${operator}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      owner: 'bench',
+      fleet: 'bench',
+      profiles,
+      names: { dns: ['*.fleet.example'] },
+      countMax: credentialCount,
+    }),
+  });
+  client.close();
+  if (answer.status !== 201) throw new Error(`no credential: ${answer.body.toString('utf8')}`);
+  return (jsonOf(answer) as { readonly secret: string }).secret;
+}
+
+async function authorityPem(url: string, caId: string): Promise<string> {
+  const client = createHttpClient({ baseUrl: url });
+  const answer = await client.send({ method: 'GET', path: `/v1/authorities/${caId}/certificate` });
+  client.close();
+  if (answer.status !== 200) throw new Error(`CA ${caId} is not there: ${answer.body.toString('utf8')}`);
+  return answer.body.toString('utf8');
+}
+
+function watchedProcesses(pid: number): readonly WatchedProcess[] {
+  const processes: WatchedProcess[] = [];
+  for (const [script, child] of childScripts(pid)) {
+    if (script.endsWith('embedded/service.ts')) processes.push({ name: 'service', pid: child });
+    if (script.endsWith('acm-pca/main.ts')) processes.push({ name: 'acm-pca', pid: child });
+  }
+  return processes.toSorted((a, b) => (a.name < b.name ? 1 : -1));
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), stopMsMax);
+  await gone;
+  clearTimeout(timer);
+}
