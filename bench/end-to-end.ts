@@ -1,12 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ledgerFile } from '../shared/adapters/stack/stack.ts';
 import { openSqliteReader } from '../shared/adapters/sqlite/reader.ts';
+import { ledgerFile } from '../shared/adapters/stack/stack.ts';
 import type { BackendKind } from '../shared/hierarchy/hierarchy.ts';
-import { type Client, startClient } from './client.ts';
 import type { LoadSummary } from './client/messages.ts';
+import { type Client, startClient } from './client.ts';
 import { type HierarchyVariant, profileOn } from './hierarchy-variant.ts';
+import { withTemporaryFolder, withUndo } from './interruption.ts';
 import { startMeasuredService } from './service.ts';
 
 export interface EndToEndOptions {
@@ -49,28 +49,21 @@ export async function runEndToEnd(options: EndToEndOptions): Promise<EndToEndRun
   const { backend, variant } = options;
   const measured = profileOn(variant.hierarchy, backend);
   if (measured === undefined) throw new NothingToMeasureError(`no profile with DNS names is on ${backend}`);
-  const dir = mkdtempSync(join(tmpdir(), 'sealwright-bench-'));
-  const stateDir = join(dir, 'state');
-  const hierarchyFile = join(dir, 'hierarchy.yaml');
-  const client = startClient();
-  try {
+  return withTemporaryFolder(async (dir) => {
+    const stateDir = join(dir, 'state');
+    const hierarchyFile = join(dir, 'hierarchy.yaml');
     writeFileSync(hierarchyFile, variant.text);
     const { profile, caId } = measured;
     const { cpuProfileDir } = options;
     const service = await startMeasuredService({ stateDir, hierarchyFile, profiles: [profile], cpuProfileDir });
-    let run: Omit<EndToEndRun, 'recorded'>;
-    let warmUp: number;
-    try {
-      const issuerPem = await service.authorityPem(caId);
-      ({ warmUp, ...run } = await load(options, client, service, profile, issuerPem));
-    } finally {
-      await service.stop();
-    }
+    const client = startClient();
+    const { warmUp, ...run } = await withUndo(
+      () => service.stop(),
+      () =>
+        withUndo(client.stop, async () => load(options, client, service, profile, await service.authorityPem(caId))),
+    );
     return { ...run, recorded: countIssued(stateDir) - warmUp };
-  } finally {
-    client.stop();
-    rmSync(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 async function load(
@@ -101,7 +94,10 @@ async function load(
   return { load: summary, ...verification, profile, warmUp: warm.certificates };
 }
 
-function enrolmentHead(service: { readonly host: string; readonly port: number; readonly secret: string }, profile: string) {
+function enrolmentHead(
+  service: { readonly host: string; readonly port: number; readonly secret: string },
+  profile: string,
+) {
   return [
     `POST /v1/enrollments?profile=${profile} HTTP/1.1`,
     `host: ${service.host}:${service.port}`,

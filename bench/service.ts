@@ -72,7 +72,10 @@ function urlOf(child: ChildProcess): Promise<string> {
     child.stderr!.on('data', (chunk: Buffer) => {
       errors = (errors + chunk.toString('utf8')).slice(-errorCharactersMax);
     });
-    child.once('exit', (status) => reject(new Error(`the service ended with ${status}: ${errors}`)));
+    child.once('exit', (status) => {
+      clearTimeout(timer);
+      reject(new Error(`the service ended with ${status}: ${errors}`));
+    });
     createInterface({ input: child.stdout! }).on('line', (line) => {
       if (!line.startsWith('{')) return;
       clearTimeout(timer);

@@ -235,12 +235,8 @@ export function locationPathOf(location: string | undefined, baseUrl: string): s
 }
 
 function reasonsOf(problem: Problem): readonly string[] {
-  if (problem.violations.length > 0) {
-    return problem.violations
-      .slice(0, reasonsMax)
-      .map((v) => `${v.code}${v.field === '' ? '' : ` (${v.field})`}: ${v.message}`);
-  }
-  return [problem.detail === undefined ? problem.title : `${problem.title}: ${problem.detail}`];
+  if (problem.violations.length === 0) return [problem.detail ?? problem.title];
+  return problem.violations.slice(0, reasonsMax).map(({ code, message }) => `${code}: ${message}`);
 }
 
 function failure(status: number, code: string, reasons: readonly string[]): EnrolmentEnd {

@@ -82,7 +82,7 @@ const headEnd = Buffer.from('\r\n\r\n');
 function readReply(bytes: Buffer): Reply | undefined {
   const end = bytes.indexOf(headEnd);
   if (end < 0) return undefined;
-  const head = bytes.latin1Slice(0, end);
+  const head = bytes.toString('latin1', 0, end);
   const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
   if (length === undefined) throw new Error('an answer without Content-Length');
   const start = end + headEnd.length;

@@ -138,7 +138,7 @@ async function list(context: CommandContext): Promise<number> {
     renderTable(
       [
         { header: 'id', widthMin: 23 },
-        { header: 'owner / fleet' },
+        { header: 'owner / fleet', overflow: 'wrap' },
         { header: 'profiles', overflow: 'wrap' },
         { header: 'names', overflow: 'wrap', widthMin: 16 },
         { header: 'used', align: 'right', widthMin: 4 },

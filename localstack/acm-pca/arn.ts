@@ -52,3 +52,8 @@ export function parseCertificateArn(authority: string, arn: string): bigint {
 export function parseTemplateArn(arn: string): string | undefined {
   return templateArn.exec(arn)?.[1];
 }
+
+/** ARN of a template. */
+export function formatTemplateArn(name: string): string {
+  return `arn:aws:acm-pca:::template/${name}/V1`;
+}

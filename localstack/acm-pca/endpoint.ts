@@ -2,7 +2,11 @@
 import type { EpochMs } from '../../shared/pki/epoch.ts';
 import type { ArnScope } from './arn.ts';
 import type { IdempotencyWindow } from './idempotency.ts';
+import type { QuotaMeter } from './quotas.ts';
+import type { ReportWriter } from './report-writer.ts';
+import type { Statistics } from './statistics.ts';
 import type { Store } from './store.ts';
+import type { Switches } from './switches.ts';
 
 /** What a test may want an accepted issuance to end as. */
 export interface IssuanceAttempt {
@@ -25,6 +29,15 @@ export interface Endpoint {
   readonly failIssuance: (attempt: IssuanceAttempt) => string | undefined;
   readonly createTokens: IdempotencyWindow;
   readonly issueTokens: IdempotencyWindow;
+  readonly stateDir: string;
+  readonly quotas: QuotaMeter;
+  readonly switches: Switches;
+  readonly statistics: Statistics;
+  readonly reports: ReportWriter;
+  /** Resolves after `delayMs`, or when `signal` is aborted. */
+  readonly sleep: (delayMs: number, signal: AbortSignal) => Promise<void>;
+  /** Aborted when the endpoint begins to close. */
+  readonly closing: AbortSignal;
 }
 
 /** A delay drawn from one random octet. */

@@ -1,35 +1,45 @@
 /**
  * Errors of the wire protocol. `code` is what the SDK shows as `error.name`. Modelled ones are listed in the service model of
- * ACM PCA (2017-08-22); ValidationException, UnknownOperationException and those of authentication come from the common
+ * ACM PCA (2017-08-22); ValidationException, ThrottlingException, AccessDeniedException, UnknownOperationException and those of authentication come from the common
  * front of AWS services and are not modelled.
  */
 
-export type AwsErrorCode =
-  | 'CertificateMismatchException'
-  | 'InvalidArgsException'
-  | 'InvalidArnException'
-  | 'InvalidNextTokenException'
-  | 'InvalidRequestException'
-  | 'InvalidStateException'
-  | 'InvalidTagException'
-  | 'LimitExceededException'
-  | 'MalformedCertificateException'
-  | 'MalformedCSRException'
-  | 'RequestFailedException'
-  | 'RequestInProgressException'
-  | 'ResourceNotFoundException'
-  | 'TooManyTagsException'
-  | 'InternalFailure'
-  | 'MissingAuthenticationTokenException'
-  | 'RequestEntityTooLargeException'
-  | 'SerializationException'
-  | 'UnknownOperationException'
-  | 'ValidationException';
+/** Names of all errors that this endpoint can answer, some of them only because a switch asks for it. */
+export const awsErrorCodes = [
+  'AccessDeniedException',
+  'CertificateMismatchException',
+  'ConcurrentModificationException',
+  'InternalFailure',
+  'InvalidArgsException',
+  'InvalidArnException',
+  'InvalidNextTokenException',
+  'InvalidRequestException',
+  'InvalidStateException',
+  'InvalidTagException',
+  'LimitExceededException',
+  'MalformedCSRException',
+  'MalformedCertificateException',
+  'MissingAuthenticationTokenException',
+  'RequestAlreadyProcessedException',
+  'RequestEntityTooLargeException',
+  'RequestFailedException',
+  'RequestInProgressException',
+  'ResourceNotFoundException',
+  'SerializationException',
+  'ServiceUnavailableException',
+  'ThrottlingException',
+  'TooManyTagsException',
+  'UnknownOperationException',
+  'ValidationException',
+] as const;
+
+export type AwsErrorCode = (typeof awsErrorCodes)[number];
 
 const statusOf: Partial<Record<AwsErrorCode, number>> = {
   InternalFailure: 500,
   MissingAuthenticationTokenException: 403,
   RequestEntityTooLargeException: 413,
+  ServiceUnavailableException: 503,
 };
 
 /** An answer other than success: HTTP 400 unless its code has another status. `message` is for people. */

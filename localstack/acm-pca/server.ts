@@ -4,14 +4,22 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as setTimer } from 'node:timers/promises';
 import type { EpochMs } from '../../shared/pki/epoch.ts';
 import { formatAuthorityArn, formatCertificateArn } from './arn.ts';
+import { runCall } from './call.ts';
+import { applyControl, type ControlChange, type ControlView, viewControl } from './control.ts';
 import type { Endpoint, IssuanceAttempt } from './endpoint.ts';
 import { AwsError, refuse } from './errors.ts';
 import { createIdempotencyWindow, idempotencyWindowMs } from './idempotency.ts';
-import { isOperation, runOperation } from './operations/index.ts';
+import { answerLocalPath, isLocalPath, type LocalPaths } from './local-paths.ts';
+import { isOperation } from './operations/index.ts';
 import { issueTokenKey } from './operations/issue-certificate.ts';
+import { createQuotaMeter, type QuotaChoice } from './quotas.ts';
+import { createReportWriter } from './report-writer.ts';
+import { createStatistics } from './statistics.ts';
 import { openStore } from './store.ts';
+import { createSwitches } from './switches.ts';
 import { formatUuid } from './uuid.ts';
 
 const bodyBytesMax = 1_048_576;
@@ -38,6 +46,14 @@ export interface AcmPcaEndpointOptions {
   readonly createDelayMs?: number;
   /** A reason makes that accepted issuance fail: GetCertificate answers RequestFailedException. */
   readonly failIssuance?: (attempt: IssuanceAttempt) => string | undefined;
+  /** Calls a second; `none` when absent. */
+  readonly quotas?: QuotaChoice;
+  /** Switches at the start; only CAs that the state folder already has can be named. */
+  readonly switches?: ControlChange;
+  /** Serves `/_control`; off when absent. The handle's `control` works either way. */
+  readonly control?: boolean;
+  /** How delayed calls wait: resolves after `delayMs`, or when `signal` is aborted. In real time when absent. */
+  readonly sleep?: (delayMs: number, signal: AbortSignal) => Promise<void>;
   /** Where an unexpected error goes; its text never reaches a client. */
   readonly log?: (message: string) => void;
 }
@@ -45,22 +61,42 @@ export interface AcmPcaEndpointOptions {
 /** A running endpoint. */
 export interface AcmPcaEndpoint {
   readonly url: string;
+  /** Changes the switches, as `POST /_control` does. Throws AwsError, having changed nothing. */
+  control(change: ControlChange): void;
+  /** Reads switches and counts, as `GET /_control` does. */
+  view(): ControlView;
   /** Answers what is under way, then closes the state. */
   close(): Promise<void>;
 }
 
-function openEndpoint(options: AcmPcaEndpointOptions): Endpoint {
+async function sleepInRealTime(delayMs: number, signal: AbortSignal): Promise<void> {
+  // The only rejection is that of the signal, after which there is nothing to wait for.
+  await setTimer(delayMs, undefined, { signal }).catch(() => undefined);
+}
+
+function openEndpoint(options: AcmPcaEndpointOptions, closing: AbortSignal): Endpoint {
+  const { clock, stateDir } = options;
   const delay = options.issueDelayMs ?? { min: 0, max: 20 };
+  const scope = { account: options.account ?? '000000000000', region: options.region ?? 'us-east-1' };
+  const log = options.log ?? (() => undefined);
+  const store = openStore(stateDir);
   const endpoint: Endpoint = {
-    scope: { account: options.account ?? '000000000000', region: options.region ?? 'us-east-1' },
-    store: openStore(options.stateDir),
-    clock: options.clock,
+    scope,
+    store,
+    clock,
     randomBytes: options.randomBytes,
     issueDelayMs: typeof delay === 'number' ? { min: delay, max: delay } : delay,
     createDelayMs: options.createDelayMs ?? 50,
     failIssuance: options.failIssuance ?? (() => undefined),
     createTokens: createIdempotencyWindow(),
     issueTokens: createIdempotencyWindow(),
+    stateDir,
+    quotas: createQuotaMeter(options.quotas ?? 'none', clock),
+    switches: createSwitches(),
+    statistics: createStatistics(),
+    reports: createReportWriter({ stateDir, scope, rows: store, closing, log }),
+    sleep: options.sleep ?? sleepInRealTime,
+    closing,
   };
   restoreTokens(endpoint);
   return endpoint;
@@ -99,7 +135,8 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-async function answer(endpoint: Endpoint, request: IncomingMessage): Promise<object> {
+/** What to answer; undefined to close the connection without an answer. */
+async function answer(endpoint: Endpoint, request: IncomingMessage): Promise<object | undefined> {
   const body = await readBody(request);
   const target = request.headers['x-amz-target'];
   const name = typeof target === 'string' && target.startsWith(targetPrefix) ? target.slice(targetPrefix.length) : '';
@@ -110,7 +147,7 @@ async function answer(endpoint: Endpoint, request: IncomingMessage): Promise<obj
   if (request.headers.authorization === undefined) {
     refuse('MissingAuthenticationTokenException', 'Missing Authentication Token');
   }
-  return runOperation(endpoint, name, parseJson(body));
+  return runCall(endpoint, name, () => parseJson(body));
 }
 
 function send(response: ServerResponse, requestId: string, status: number, payload: object): void {
@@ -129,11 +166,18 @@ function toAwsError(error: unknown, log: (message: string) => void, requestId: s
   return new AwsError('InternalFailure', 'An internal error occurred.');
 }
 
-function createHttpServer(endpoint: Endpoint, log: (message: string) => void): Server {
+function createHttpServer(paths: LocalPaths, log: (message: string) => void): Server {
+  const { endpoint } = paths;
   const server = createServer(async (request, response) => {
     const requestId = formatUuid(endpoint.randomBytes(16));
     try {
-      send(response, requestId, 200, await answer(endpoint, request));
+      if (isLocalPath(paths, request)) {
+        await answerLocalPath(paths, request, response);
+        return;
+      }
+      const payload = await answer(endpoint, request);
+      if (payload === undefined) response.destroy();
+      else send(response, requestId, 200, payload);
     } catch (error) {
       if (request.destroyed && !request.complete) return;
       const { code, message, status } = toAwsError(error, log, requestId);
@@ -156,27 +200,43 @@ async function closeServer(server: Server): Promise<void> {
   clearTimeout(timer);
 }
 
+async function listen(server: Server, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+}
+
 /**
- * Starts the endpoint on 127.0.0.1. Rejects when the port is taken, or the state folder is in use or of another version.
+ * Starts the endpoint on 127.0.0.1. Rejects when the port is taken, the state folder is in use or of a later version, or the
+ * switches cannot be set.
  */
 export async function startAcmPcaEndpoint(options: AcmPcaEndpointOptions): Promise<AcmPcaEndpoint> {
-  const endpoint = openEndpoint(options);
-  const server = createHttpServer(endpoint, options.log ?? (() => undefined));
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(options.port, '127.0.0.1', resolve);
-    });
-  } catch (error) {
+  const closer = new AbortController();
+  const endpoint = openEndpoint(options, closer.signal);
+  const paths: LocalPaths = { endpoint, control: options.control === true, readBody };
+  const server = createHttpServer(paths, options.log ?? (() => undefined));
+  const closeState = async (): Promise<void> => {
+    await endpoint.reports.close();
     endpoint.store.close();
+  };
+  try {
+    applyControl(endpoint, options.switches ?? {});
+    await listen(server, options.port);
+  } catch (error) {
+    closer.abort();
+    await closeState();
     throw error;
   }
   const { port } = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;
   return {
     url: `http://127.0.0.1:${port}`,
+    control: (change) => applyControl(endpoint, change),
+    view: () => viewControl(endpoint),
     close(): Promise<void> {
-      closing ??= closeServer(server).then(() => endpoint.store.close());
+      closer.abort();
+      closing ??= closeServer(server).then(closeState);
       return closing;
     },
   };

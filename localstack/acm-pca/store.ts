@@ -10,9 +10,11 @@ import { DatabaseSync } from 'node:sqlite';
 import type { CertificateAuthorityConfiguration, RevocationConfiguration, Tag } from '@aws-sdk/client-acm-pca';
 import type { EpochMs } from '../../shared/pki/epoch.ts';
 import { type CommitQueue, createCommitQueue } from './commit-queue.ts';
+import { auditReportSchema, openReportRows, type ReportRows } from './report-rows.ts';
 
 export const databaseFileName = 'acm-pca.sqlite';
-const schemaVersion = 1;
+/** `readyAt` of an issuance that is held: it stays pending until it is let go. */
+export const heldReadyAt = Number.MAX_SAFE_INTEGER;
 
 /**
  * One CA as stored. `status` is what was last set: CREATING lasts until `readyAt` and EXPIRED begins at the certificate's
@@ -61,7 +63,7 @@ export interface CertificateRow {
   readonly revocationReason?: string;
 }
 
-export interface Store {
+export interface Store extends ReportRows {
   authorities(): readonly AuthorityRecord[];
   findAuthority(id: string): AuthorityRecord | undefined;
   /** Durable on return. */
@@ -77,10 +79,23 @@ export interface Store {
   findCertificate(authorityId: string, serialHex: string): CertificateRow | undefined;
   /** Rows issued after `since`, newest first: what the idempotency window needs after a restart. */
   certificatesSince(since: EpochMs): Iterable<CertificateRow>;
+  /** Lets go every held issuance of the CA: its certificates are there from `at` on. Durable on return. */
+  releaseHeld(authorityId: string, at: EpochMs): void;
+  /** Counts of accepted issuances by CA, those of CAs that are gone among them. */
+  certificateCounts(): ReadonlyMap<string, CertificateCounts>;
   close(): void;
 }
 
-const schema = `
+/** Accepted issuances of a CA: `issued` are all that did not fail, `held` those of them that are pending until let go. */
+export interface CertificateCounts {
+  readonly issued: number;
+  readonly failed: number;
+  readonly held: number;
+}
+
+/** What each schema version adds to the one before; a state folder of an older version is brought up when it is opened. */
+const schemas = [
+  `
   CREATE TABLE authority (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, record TEXT NOT NULL, private_key TEXT NOT NULL
   ) STRICT;
@@ -91,8 +106,12 @@ const schema = `
     revoked_at INTEGER, revocation_reason TEXT,
     UNIQUE (serial, authority_id)
   ) STRICT;
-  PRAGMA user_version = ${schemaVersion};
-`;
+`,
+  `${auditReportSchema}
+  CREATE INDEX certificate_failed ON certificate (authority_id) WHERE failure IS NOT NULL;
+  CREATE INDEX certificate_held ON certificate (authority_id) WHERE ready_at = ${heldReadyAt};
+`,
+];
 
 function createFile(path: string): void {
   closeSync(openSync(path, 'a', 0o600));
@@ -119,8 +138,10 @@ function openDatabase(stateDir: string): DatabaseSync {
   const db = new DatabaseSync(path);
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;');
   const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
-  if (version === 0) db.exec(`BEGIN; ${schema} COMMIT;`);
-  else if (version !== schemaVersion) throw new Error(`${path} has schema version ${version}, not ${schemaVersion}`);
+  if (version > schemas.length) throw new Error(`${path} has schema version ${version}, not ${schemas.length}`);
+  for (const [index, schema] of schemas.entries()) {
+    if (index >= version) db.exec(`BEGIN; ${schema} PRAGMA user_version = ${index + 1}; COMMIT;`);
+  }
   return db;
 }
 
@@ -183,7 +204,35 @@ function openCertificateRows(db: DatabaseSync, queue: CommitQueue) {
     }
   }
 
-  return { insertCertificate, findCertificate, certificatesSince };
+  const release = db.prepare(
+    `UPDATE certificate SET ready_at = ? WHERE authority_id = ? AND ready_at = ${heldReadyAt}`,
+  );
+  const countsOf = (condition: string) =>
+    db.prepare(`SELECT authority_id, count(*) AS rows FROM certificate ${condition} GROUP BY authority_id`);
+  const [all, failed, held] = [
+    countsOf(''),
+    countsOf('WHERE failure IS NOT NULL'),
+    countsOf(`WHERE ready_at = ${heldReadyAt} AND failure IS NULL`),
+  ];
+
+  function releaseHeld(authorityId: string, at: EpochMs): void {
+    queue.flush();
+    release.run(at, authorityId);
+  }
+
+  function certificateCounts(): ReadonlyMap<string, CertificateCounts> {
+    queue.flush();
+    const read = (statement: typeof all) =>
+      new Map(statement.all().map((row) => [String(row.authority_id), Number(row.rows)]));
+    const [rows, failures, holds] = [read(all), read(failed), read(held)];
+    const counts = [...rows].map(([id, total]) => {
+      const failedHere = failures.get(id) ?? 0;
+      return [id, { issued: total - failedHere, failed: failedHere, held: holds.get(id) ?? 0 }] as const;
+    });
+    return new Map(counts);
+  }
+
+  return { insertCertificate, findCertificate, certificatesSince, releaseHeld, certificateCounts };
 }
 
 function openAuthorities(db: DatabaseSync) {
@@ -234,6 +283,7 @@ export function openStore(stateDir: string): Store {
   return {
     ...openAuthorities(db),
     ...openCertificateRows(db, queue),
+    ...openReportRows(db, queue),
     close(): void {
       queue.flush();
       db.close();

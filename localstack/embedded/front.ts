@@ -50,10 +50,13 @@ const headersBytesMax = 16 * 1024;
 const requestMsMax = 30_000;
 const connectionsMax = 2_000;
 const pathBytesMax = 2_048;
+const idleSweepMs = 50;
 
 export async function startFront(routes: readonly Route[], options: FrontOptions): Promise<Front> {
   const table = compileRoutes(routes);
   const listener: RequestListener = (request, response) => {
+    // Once closing, a client that keeps its connection busy must not keep the service: each answer ends its connection.
+    if (!server.listening) response.setHeader('connection', 'close');
     serve(table, request, response).catch((cause) => {
       options.onError(cause);
       send(response, problemResponse('internal'), request.method === 'HEAD');
@@ -97,8 +100,11 @@ function urlOf(server: Server, options: FrontOptions): string {
 function closeServer(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const force = setTimeout(() => server.closeAllConnections(), graceMs);
+    // A connection whose request was under way is idle after its answer, and would be kept until its time-out.
+    const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs);
     server.close(() => {
       clearTimeout(force);
+      clearInterval(sweep);
       resolve();
     });
     server.closeIdleConnections();
@@ -216,7 +222,7 @@ function toEvent(
     rawPath: path,
     rawQueryString: query,
     headers,
-    ...(query === '' ? {} : { queryStringParameters: Object.fromEntries(new URLSearchParams(query)) }),
+    ...(query === '' ? {} : { queryStringParameters: queryParameters(query) }),
     pathParameters: { ...pathParameters },
     ...(body.length === 0 ? {} : { body: body.toString('base64') }),
     isBase64Encoded: body.length > 0,
@@ -240,6 +246,16 @@ function toEvent(
       ...(clientCert === undefined ? {} : { authentication: { clientCert } }),
     },
   };
+}
+
+/** A parameter given twice has its values joined with commas, as in payload format 2.0. */
+function queryParameters(query: string): Record<string, string> {
+  const parameters = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(query)) {
+    const before = parameters.get(name);
+    parameters.set(name, before === undefined ? value : `${before},${value}`);
+  }
+  return Object.fromEntries(parameters);
 }
 
 type ClientCert = NonNullable<NonNullable<APIGatewayProxyEventV2['requestContext']['authentication']>['clientCert']>;

@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 export interface StartOptions {
   readonly devices: number;
   readonly csrDir: string | undefined;
-  readonly profile: string;
+  /** Of every sample device, and of files that a manifest does not name; undefined: a mix, and `device`. */
+  readonly profile: string | undefined;
   readonly port: number;
   readonly listen: string;
   readonly tlsCert: string | undefined;
@@ -19,6 +20,8 @@ export interface StartOptions {
   readonly quiet: boolean;
 }
 
+export const stateDirDefault = '.sealwright';
+
 export const startUsage = `Usage: npm start -- [OPTIONS]
 
 Starts the embedded stack, builds the sample hierarchy on the first run, enrols a sample fleet over HTTP, and serves
@@ -26,7 +29,7 @@ until Ctrl-C.
 
   --devices N         devices of the sample fleet (200; 0 for none)
   --csr-dir DIR       enrol these files instead, PEM or DER; a manifest.json in it may say what to expect
-  --profile P         profile of files that the manifest does not name (device)
+  --profile P         one profile for the whole fleet (a mix), or for files that no manifest names (device)
   --port P            port (3000; 0 for any free one)
   --listen ADDRESS    address (127.0.0.1); off loopback only with TLS
   --tls-cert FILE     certificate chain of the server, PEM, with --tls-key FILE
@@ -96,13 +99,13 @@ function parse(args: readonly string[]) {
     options: {
       devices: { type: 'string', default: '200' },
       'csr-dir': { type: 'string' },
-      profile: { type: 'string', default: 'device' },
+      profile: { type: 'string' },
       port: { type: 'string', default: '3000' },
       listen: { type: 'string', default: '127.0.0.1' },
       'tls-cert': { type: 'string' },
       'tls-key': { type: 'string' },
       'tls-client-ca': { type: 'string' },
-      state: { type: 'string', default: '.sealwright' },
+      state: { type: 'string', default: stateDirDefault },
       fresh: { type: 'boolean', default: false },
       hierarchy: { type: 'string', default: 'hierarchy.yaml' },
       once: { type: 'boolean', default: false },

@@ -1,8 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createHttpClient, jsonOf } from '../../cli/http-client.ts';
-import { styled } from '../../cli/terminal/text.ts';
-import { HierarchyError, readHierarchy } from '../../shared/adapters/stack/stack.ts';
+import { styled, wantsColor } from '../../cli/terminal/text.ts';
+import { lockState } from '../../shared/adapters/sqlite/state-lock.ts';
+import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
+import { HierarchyError, ledgerFile, readHierarchy } from '../../shared/adapters/stack/stack.ts';
 import { evaluateStage } from '../../shared/custody/custody.ts';
 import type { Hierarchy } from '../../shared/hierarchy/hierarchy.ts';
 import type { BuildStep } from '../../shared/issuance/build-hierarchy.ts';
@@ -18,18 +21,20 @@ import {
   runCsrDirectory,
   runFleet,
 } from './fleet/index.ts';
-import type { StartOptions } from './options.ts';
+import { type StartOptions, stateDirDefault } from './options.ts';
 import { type ChildService, startChild } from './service-process.ts';
 import { type SetUpResult, setUp } from './set-up.ts';
 import { openStateFolder, type StateFolder } from './state-folder.ts';
 
 const region = 'us-east-1';
+const releaseMsMax = 15_000;
 
 /** One run of `npm start`; answers its exit status. */
 export async function runStart(options: StartOptions): Promise<number> {
   const say = options.json || options.quiet ? () => undefined : (text: string) => void process.stdout.write(text);
   const hierarchy = readHierarchy(options.hierarchyFile);
   refuseOutsideDev(hierarchy);
+  await waitUntilFree(options.stateDir);
   const state = openStateFolder(options.stateDir, options.fresh);
   const children: ChildService[] = [];
   const interrupted = interruption();
@@ -65,6 +70,27 @@ export async function runStart(options: StartOptions): Promise<number> {
     for (const child of children.toReversed()) {
       child.process.removeAllListeners('exit');
       await child.stop();
+    }
+  }
+}
+
+/**
+ * The processes of a run whose main process was killed need a moment to finish what they have accepted. Starting anew at
+ * once is what one does then, so it waits for them; whoever still has the state after that is another run.
+ */
+async function waitUntilFree(stateDir: string): Promise<void> {
+  const ledger = ledgerFile(stateDir);
+  const until = performance.now() + releaseMsMax;
+  let told = false;
+  while (existsSync(ledger)) {
+    try {
+      lockState(ledger).release();
+      return;
+    } catch (cause) {
+      if (!(cause instanceof StorageError) || cause.code !== 'state-in-use' || performance.now() > until) throw cause;
+      if (!told) process.stderr.write(`sealwright: ${cause.message}; waiting ${releaseMsMax / 1000} s for it to end\n`);
+      told = true;
+      await sleep(100);
     }
   }
 }
@@ -155,7 +181,7 @@ function reportStep(say: (text: string) => void): (step: BuildStep) => void {
 }
 
 function banner(url: string, state: StateFolder, options: StartOptions): string {
-  const color = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
+  const color = wantsColor(process.stdout, process.env);
   return [
     `${styled('Sealwright', 'bold', color)} serves on ${url}\n`,
     `  development only: keys are in SoftHSM and in an emulator of ACM PCA\n`,
@@ -197,7 +223,8 @@ async function enrolAndServe(
     say(
       renderFleetSummary(enrolled, authorities, {
         url,
-        color: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
+        ...(options.stateDir === stateDirDefault ? {} : { stateDir: options.stateDir }),
+        color: wantsColor(process.stdout, process.env),
       }),
     );
   const status = fleetSucceeded(enrolled) ? 0 : 1;
@@ -216,7 +243,7 @@ async function enrolSample(
   const bar = fleetProgressBar({
     stream: process.stderr,
     enabled: !options.json && !options.quiet,
-    color: process.env.NO_COLOR === undefined,
+    color: wantsColor(process.stderr, process.env),
   });
   const client = {
     baseUrl: url,
@@ -229,8 +256,12 @@ async function enrolSample(
   };
   try {
     return options.csrDir === undefined
-      ? await runFleet({ ...client, devices: options.devices })
-      : await runCsrDirectory({ ...client, dir: options.csrDir, profileDefault: options.profile });
+      ? await runFleet({
+          ...client,
+          devices: options.devices,
+          ...(options.profile === undefined ? {} : { profileOnly: options.profile }),
+        })
+      : await runCsrDirectory({ ...client, dir: options.csrDir, profileDefault: options.profile ?? 'device' });
   } finally {
     bar.end();
   }

@@ -24,11 +24,24 @@ const dayMs = 86_400_000;
 const lifetimeDaysMax = 366;
 const countMaxMax = 100_000_000;
 const secretBytes = 32;
-const identifierForm = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$/;
+/** Without the slash that separates them in the principal's default: two owners' fleets are never one principal. */
+const identifierForm = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const principalForm = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,128}$/;
+const instantForm = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/;
+const fields: ReadonlySet<string> = new Set([
+  'owner',
+  'fleet',
+  'principal',
+  'profiles',
+  'names',
+  'countMax',
+  'expiresAt',
+  'expiresInDays',
+]);
 
 /**
- * Reads a request for a credential. Throws `request-malformed` naming every fault: a field that is missing or of the
- * wrong form, a profile that does not exist, a scope that grants nothing.
+ * Reads a request for a credential. Throws `request-malformed` naming every fault: a field that is missing, unknown or of
+ * the wrong form, a profile that does not exist, a scope with an entry that grants nothing.
  */
 export function parseNewCredential(
   json: Readonly<Record<string, unknown>>,
@@ -36,14 +49,16 @@ export function parseNewCredential(
   at: EpochMs,
 ): NewCredential {
   const faults: string[] = [];
-  const identifier = (field: string, otherwise?: string): string => {
+  // A field that is passed over may have been meant to bound the credential.
+  if (Object.keys(json).some((field) => !fields.has(field))) faults.push(`only ${[...fields].join(', ')} are read`);
+  const identifier = (field: string, form: RegExp, what: string, otherwise?: string): string => {
     const value = json[field] ?? otherwise;
-    if (typeof value === 'string' && identifierForm.test(value)) return value;
-    faults.push(`${field}: letters, digits and . _ - /, at most 64`);
+    if (typeof value === 'string' && form.test(value)) return value;
+    faults.push(`${field}: ${what}`);
     return '';
   };
-  const owner = identifier('owner');
-  const fleet = identifier('fleet');
+  const owner = identifier('owner', identifierForm, 'letters, digits and . _ -, at most 64');
+  const fleet = identifier('fleet', identifierForm, 'letters, digits and . _ -, at most 64');
   const known = hierarchy.profiles.map(({ name }) => name);
   const profiles = texts(json.profiles, 'profiles', faults);
   if (profiles.length === 0) faults.push(`profiles: at least one of ${known.join(', ')}`);
@@ -51,7 +66,13 @@ export function parseNewCredential(
   const credential: NewCredential = {
     owner,
     fleet,
-    principal: identifier('principal', `${owner}/${fleet}`),
+    principal: identifier(
+      'principal',
+      principalForm,
+      'letters, digits and . _ - /, at most 129',
+      // A fault of owner or fleet has been told.
+      owner === '' || fleet === '' ? 'unknown' : `${owner}/${fleet}`,
+    ),
     profiles,
     names: parseScope(json.names, faults),
     countMax: wholeNumber(json.countMax, 'countMax', countMaxMax, faults),
@@ -95,9 +116,11 @@ function wholeNumber(value: unknown, field: string, max: number, faults: string[
 function expiry(json: Readonly<Record<string, unknown>>, at: EpochMs, faults: string[]): EpochMs {
   const { expiresAt, expiresInDays } = json;
   const until =
-    typeof expiresAt === 'string'
-      ? Date.parse(expiresAt)
-      : at + wholeNumber(expiresInDays ?? 30, 'expiresInDays', lifetimeDaysMax, faults) * dayMs;
+    expiresAt === undefined
+      ? at + wholeNumber(expiresInDays ?? 30, 'expiresInDays', lifetimeDaysMax, faults) * dayMs
+      : typeof expiresAt === 'string' && instantForm.test(expiresAt)
+        ? Date.parse(expiresAt)
+        : Number.NaN;
   if (!Number.isFinite(until) || until <= at || until > at + lifetimeDaysMax * dayMs) {
     faults.push(`expiresAt: an RFC 3339 time in the future, at most ${lifetimeDaysMax} days away`);
   }

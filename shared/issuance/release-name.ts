@@ -1,3 +1,4 @@
+import { formatIpAddress, parseIpAddress } from '../pki/ip-address.ts';
 import { SealwrightError } from './errors.ts';
 import type { Clock, IssuanceLedger, OperatorLog } from './ports.ts';
 
@@ -7,10 +8,15 @@ export interface ReleaseNamePorts {
   readonly clock: Clock;
 }
 
-/** A name is given as its hold key (`dns:…`, `uri:…`) or bare: a URI when it has a scheme, else a DNS name. */
+/** A name is given as its hold key (`dns:…`, `uri:…`, `ip:…`) or bare: a URI when it has a scheme, an address, else a DNS name. */
 function holdKeyOf(name: string): string {
-  if (/^(dns|uri|ip):(?!\/\/)/.test(name)) return name;
-  return name.includes('://') ? `uri:${name}` : `dns:${name.toLowerCase()}`;
+  const keyed = /^(dns|uri|ip):(?!\/\/)(.*)$/su.exec(name);
+  const value = keyed?.[2] ?? name;
+  const address = parseIpAddress(value);
+  const kind = keyed?.[1] ?? (value.includes('://') ? 'uri' : address === undefined ? 'dns' : 'ip');
+  if (kind === 'uri') return `uri:${value}`;
+  if (kind === 'ip' && address !== undefined) return `ip:${formatIpAddress(address)}`;
+  return `${kind}:${value.toLowerCase()}`;
 }
 
 /** Frees a name, so that another key may take it. Throws `not-found` when nobody holds it. */

@@ -35,11 +35,7 @@ export interface LedgerCases {
 }
 
 /** The contract of `IssuanceLedger`, as the comments of the port state it. `open` answers an empty one each time. */
-export function ledgerSuite(
-  name: string,
-  open: () => Promise<LedgerHarness>,
-  differences: LedgerDifferences,
-): void {
+export function ledgerSuite(name: string, open: () => Promise<LedgerHarness>, differences: LedgerDifferences): void {
   const cases: LedgerCases = { differences, open, eventually: eventuallyWithin(differences.lagMsMax) };
   describe(`the issuance ledger on ${name}`, () => {
     describe('receives', () => receiveCases(cases));

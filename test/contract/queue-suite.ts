@@ -142,7 +142,8 @@ function visibilityCases({ open, visibilityMs }: QueueCases): void {
     await using h = disposable(await open());
     await h.work.send(['a.1']);
     const [message] = await receive(h.work, 1, visibilityMs);
-    await h.work.acknowledge([message!.receipt, message!.receipt]);
+    await h.work.acknowledge(['nonsense', message!.receipt, message!.receipt]);
+    await h.work.release(['nonsense', message!.receipt], 0);
     await h.elapse(visibilityMs);
     expect(await takeAll(h.work, visibilityMs)).toEqual([]);
   });
@@ -268,7 +269,10 @@ function durabilityCases({ open, visibilityMs }: QueueCases): void {
     expect(bodies(await takeAll(h.work, visibilityMs))).toEqual(left);
     await h.elapse(visibilityMs);
     const again = await takeAll(h.work, visibilityMs);
-    expect(again.find(({ body }) => body === held!.body)).toMatchObject({ receiveCount: 2, messageId: held!.messageId });
+    expect(again.find(({ body }) => body === held!.body)).toMatchObject({
+      receiveCount: 2,
+      messageId: held!.messageId,
+    });
     expect(again).toHaveLength(2);
   });
 }
@@ -278,7 +282,12 @@ function receive(queue: Queue, countMax: number, visibilityMs: number): Promise<
 }
 
 /** Receives until nothing more comes, or `wanted` are there: a queue may answer fewer than are visible. */
-async function takeAll(queue: Queue, visibilityMs: number, countMax = 10, wanted = Number.POSITIVE_INFINITY): Promise<QueueMessage[]> {
+async function takeAll(
+  queue: Queue,
+  visibilityMs: number,
+  countMax = 10,
+  wanted = Number.POSITIVE_INFINITY,
+): Promise<QueueMessage[]> {
   const taken: QueueMessage[] = [];
   while (taken.length < wanted) {
     const messages = await receive(queue, Math.min(countMax, wanted - taken.length), visibilityMs);

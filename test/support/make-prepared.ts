@@ -10,8 +10,8 @@ import {
   type Leaf,
   leafKey,
   newEcTestKey,
-  testTime,
   tbsOf,
+  testTime,
   tlsLeaf,
   validityOf,
   withoutExtension,
@@ -58,7 +58,8 @@ export function makePrepared(issuanceId: string, caId: string, options: Prepared
       ? { kind, tbsDer: lintTbs, serial, ...common }
       : {
           kind,
-          templateArn: 'arn:aws:acm-pca:::template/BlankEndEntityCertificate_CriticalBasicConstraints_APIPassthrough/V1',
+          templateArn:
+            'arn:aws:acm-pca:::template/BlankEndEntityCertificate_CriticalBasicConstraints_APIPassthrough/V1',
           commonName: dnsName,
           names: [{ kind: 'dns', value: dnsName }],
           sanCritical: false,
@@ -69,7 +70,15 @@ export function makePrepared(issuanceId: string, caId: string, options: Prepared
           ...common,
         };
   const csrDer = Uint8Array.of(0x30, 0);
-  const candidate = { issuanceId, caId, csrDer, intent, lintTbs, subject: leaf.against, algorithm: 'SHA256WITHECDSA' as const };
+  const candidate = {
+    issuanceId,
+    caId,
+    csrDer,
+    intent,
+    lintTbs,
+    subject: leaf.against,
+    algorithm: 'SHA256WITHECDSA' as const,
+  };
   const outcome = lintAndPrepare(candidate, throwaway);
   if (outcome.kind === 'refused') throw new Error(JSON.stringify(outcome.findings));
   return outcome.prepared;

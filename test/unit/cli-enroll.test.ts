@@ -96,7 +96,7 @@ describe('enroll', () => {
     expect((await world.run(['enroll', 'a.csr', '--state', 'elsewhere'])).stderr).toMatch(
       /no device token[\s\S]*npm start/,
     );
-    const { url } = service!;
+    const { url } = world.service!;
     await world.service!.close();
     const gone = await world.run(['enroll', 'a.csr', '--url', url]);
     expect(gone).toMatchObject({

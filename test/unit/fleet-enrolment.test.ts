@@ -108,7 +108,7 @@ describe('an enrolment ends', () => {
       kind: 'refused',
       status: 422,
       code: 'policy-refused',
-      reasons: ['a (names): wrong', 'b (names): wrong'],
+      reasons: ['a: wrong', 'b: wrong'],
     });
   });
 

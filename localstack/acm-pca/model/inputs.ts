@@ -13,6 +13,11 @@ const arn = string({
 const objectIdentifier = string({ max: 64, pattern: /^([0-2])\.([0-9]|([0-3][0-9]))((\.([0-9]+)){0,126})$/ });
 const printable64 = string({ max: 64, pattern: /^[a-zA-Z0-9'()+\-.?:/= ]*$/ });
 const idempotencyToken = string({ min: 1, max: 36, pattern: /^[\u0009\u000A\u000D\u0020-\u00FF]*$/ });
+const auditReportId = string({
+  min: 36,
+  max: 36,
+  pattern: /^[a-z0-9]{8}-[a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{4}-[a-z0-9]{12}$/,
+});
 const cname = string({ max: 253, pattern: /^[-a-zA-Z0-9;/?:@&=+$,%_.!~*()']*$/ });
 const nextToken = string({ min: 1, max: 43_739 });
 const maxResults = number({ min: 1, max: 1000 });
@@ -233,6 +238,15 @@ export const inputs = {
   TagCertificateAuthority: structure({ ...onAuthority, 'Tags!': tags }),
   UntagCertificateAuthority: structure({ ...onAuthority, 'Tags!': tags }),
   ListTags: structure({ ...onAuthority, MaxResults: maxResults, NextToken: nextToken }),
+  CreateCertificateAuthorityAuditReport: structure({
+    ...onAuthority,
+    'S3BucketName!': string({ min: 3, max: 63 }),
+    'AuditReportResponseFormat!': oneOf('JSON', 'CSV'),
+  }),
+  DescribeCertificateAuthorityAuditReport: structure({ ...onAuthority, 'AuditReportId!': auditReportId }),
 } satisfies Readonly<Record<string, Shape>>;
 
 export type OperationName = keyof typeof inputs;
+
+/** Every operation that there is. */
+export const operationNames = Object.keys(inputs) as readonly OperationName[];

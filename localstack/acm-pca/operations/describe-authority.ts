@@ -10,7 +10,7 @@ import type { AuthorityRecord } from '../store.ts';
 const pageAuthoritiesMax = 100;
 
 /** Timestamps of the JSON protocol: seconds since the epoch, with a fraction. */
-function timestamp(at: EpochMs): number {
+export function timestamp(at: EpochMs): number {
   return at / 1000;
 }
 

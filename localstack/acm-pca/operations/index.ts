@@ -2,6 +2,7 @@
 import type { Endpoint } from '../endpoint.ts';
 import { inputs, type OperationName } from '../model/inputs.ts';
 import { readInput } from '../model/shape.ts';
+import { createCertificateAuthorityAuditReport, describeCertificateAuthorityAuditReport } from './audit-report.ts';
 import {
   getCertificateAuthorityCertificate,
   getCertificateAuthorityCsr,
@@ -35,6 +36,8 @@ const operations: Readonly<Record<OperationName, Operation>> = {
   TagCertificateAuthority: tagCertificateAuthority,
   UntagCertificateAuthority: untagCertificateAuthority,
   ListTags: listTags,
+  CreateCertificateAuthorityAuditReport: createCertificateAuthorityAuditReport,
+  DescribeCertificateAuthorityAuditReport: describeCertificateAuthorityAuditReport,
 };
 
 /** Whether there is an operation of this name. */

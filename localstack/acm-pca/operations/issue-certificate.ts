@@ -16,7 +16,7 @@ import { fittingSigningAlgorithm } from '../ca-key.ts';
 import { drawIssueDelayMs, type Endpoint } from '../endpoint.ts';
 import { refuse } from '../errors.ts';
 import { composeContent, drawSerialNumber, signCertificate } from '../issuance.ts';
-import type { AuthorityRecord, CertificateRow } from '../store.ts';
+import { type AuthorityRecord, type CertificateRow, heldReadyAt } from '../store.ts';
 import { resolveTemplate, type Template, templates } from '../templates.ts';
 import { resolveNotAfter, resolveNotBefore, shortLivedMsMax } from '../validity.ts';
 import { chainOf, pemText } from './authority-certificate.ts';
@@ -90,12 +90,13 @@ function signPlanned(endpoint: Endpoint, record: AuthorityRecord, planned: Plann
   });
   const serialNumber = drawSerialNumber(endpoint.randomBytes);
   const csrSha256 = sha256Hex(request.der);
-  const failure = endpoint.failIssuance({
+  const attempt = {
     authorityArn: record.arn,
     templateName: template.name,
     csrSha256,
     idempotencyToken: input.IdempotencyToken,
-  });
+  };
+  const failure = endpoint.failIssuance(attempt) ?? endpoint.switches.drawLateFailure(record.id, 'failIssuance');
   const fields = {
     ...content,
     serialNumber,
@@ -109,7 +110,7 @@ function signPlanned(endpoint: Endpoint, record: AuthorityRecord, planned: Plann
     serialHex: serialHexOf(BigInt(`0x${Buffer.from(serialNumber).toString('hex')}`)),
     templateName: template.name,
     issuedAt: now,
-    readyAt: now + drawIssueDelayMs(endpoint),
+    readyAt: endpoint.switches.isHeld(record.id) ? heldReadyAt : now + drawIssueDelayMs(endpoint),
     notBefore,
     notAfter,
     csrSha256,

@@ -20,6 +20,7 @@ export interface CsrDirectoryOptions extends ClientOptions {
 
 /** The folder or its manifest is not usable; `faults` names everything that is wrong with it. */
 export class CsrDirectoryError extends Error {
+  readonly code = 'csr-directory';
   readonly faults: readonly string[];
   constructor(faults: readonly string[]) {
     super(faults.join('; '));

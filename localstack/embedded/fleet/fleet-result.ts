@@ -13,7 +13,7 @@ export interface ResultRow {
   readonly status: number;
   /** `code` of the problem document, or why it failed. */
   readonly code: string;
-  /** Every reason: violations as `field: message`, else the title and detail. */
+  /** Every reason: a violation as `code: message`, else the detail of the problem. */
   readonly reasons: readonly string[];
   readonly expected?: Expectation;
   readonly unexpected: boolean;

@@ -1,4 +1,5 @@
 /** What a run came to, for a person at a terminal. */
+import { urlDefault } from '../../../cli/service.ts';
 import { type ProgressBar, type ProgressStream, progressBar } from '../../../cli/terminal/progress-bar.ts';
 import { type Column, renderTable } from '../../../cli/terminal/table.ts';
 import { printable, styled } from '../../../cli/terminal/text.ts';
@@ -11,6 +12,8 @@ export interface SummaryOptions {
   readonly widthMax?: number;
   /** Where the service answers; shown in the next steps. */
   readonly url?: string;
+  /** State folder whose tokens the command is to use, when it is not the default one. */
+  readonly stateDir?: string;
 }
 
 const rowsShownMax = 100;
@@ -109,7 +112,8 @@ function authorityTable(authorities: readonly ReportedAuthority[], layout: Layou
 
 function section(title: string, rows: readonly ResultRow[], count: number, layout: Layout): string {
   if (rows.length === 0) return '';
-  const expected = rows.some((row) => row.expected !== undefined);
+  // What was expected is worth a column only where something else came.
+  const expected = rows.some((row) => row.expected !== undefined && row.unexpected);
   const columns: readonly Column[] = [
     { header: 'request', widthMin: 20 },
     { header: 'profile' },
@@ -117,7 +121,7 @@ function section(title: string, rows: readonly ResultRow[], count: number, layou
     ...(expected ? [{ header: 'expected' }] : []),
     { header: 'why', overflow: 'wrap', widthMin: 30 },
   ];
-  const shown = rows.slice(0, rowsShownMax);
+  const shown = [...rows].sort((a, b) => Number(b.unexpected) - Number(a.unexpected)).slice(0, rowsShownMax);
   const table = renderTable(
     columns,
     shown.map((row) => [
@@ -127,14 +131,15 @@ function section(title: string, rows: readonly ResultRow[], count: number, layou
       ...(expected ? [`${row.expected ?? '–'}${row.unexpected ? ' (!)' : ''}`] : []),
       why(row),
     ]),
-    layout,
+    { ...layout, cellLinesMax: whyLinesMax },
   );
   const left = count - shown.length;
   const more = left > 0 ? styled(`  and ${left} more\n`, 'dim', layout.color) : '';
   return `\n${styled(`${title} (${count})`, 'bold', layout.color)}\n${table}${more}`;
 }
 
-const reasonsShownMax = 3;
+const reasonsShownMax = 8;
+const whyLinesMax = 16;
 
 function why(row: ResultRow): string {
   const shown = row.reasons.slice(0, reasonsShownMax).join(' · ');
@@ -145,11 +150,13 @@ function why(row: ResultRow): string {
 }
 
 function nextSteps(options: SummaryOptions, color: boolean): string {
-  const url = options.url ?? 'http://127.0.0.1:3000';
-  const at = url === 'http://127.0.0.1:3000' ? '' : ` --url ${url}`;
+  const { url = urlDefault, stateDir } = options;
+  const at = url === urlDefault ? '' : ` --url ${url}`;
+  const state =
+    stateDir === undefined ? '' : ` --state ${/[^\w./-]/.test(stateDir) ? `'${printable(stateDir)}'` : stateDir}`;
   return [
     `\n${styled('Next', 'bold', color)}\n`,
-    `  npx sealwright enroll FILE.csr --profile device${at}\n`,
+    `  npx sealwright enroll FILE.csr --profile device${at}${state}\n`,
     `  npx sealwright hierarchy show${at}\n`,
     `  npx sealwright --help\n`,
   ].join('');

@@ -10,7 +10,7 @@ export function guarded<T extends object>(port: T): T {
         try {
           return await value(...parameters);
         } catch (error) {
-          throw closedErrorOf(error) ?? storageErrorOf(error) ?? error;
+          throw worldErrorOf(error);
         }
       },
     ];
@@ -18,8 +18,8 @@ export function guarded<T extends object>(port: T): T {
   return Object.fromEntries(methods) as T;
 }
 
-/** `node:sqlite` answers ERR_INVALID_STATE for a database that is closed. */
-function closedErrorOf(error: unknown): StorageError | undefined {
+/** The storage error behind a failure, or what was thrown. `node:sqlite` says ERR_INVALID_STATE of a closed database. */
+export function worldErrorOf(error: unknown): unknown {
   const isClosed = error instanceof Error && 'code' in error && error.code === 'ERR_INVALID_STATE';
-  return isClosed ? new StorageError('storage-closed', 'the store is closed', error) : undefined;
+  return isClosed ? new StorageError('storage-closed', 'the store is closed', error) : (storageErrorOf(error) ?? error);
 }

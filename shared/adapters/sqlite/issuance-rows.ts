@@ -56,16 +56,11 @@ export const recordQuery = `
   FROM issuances i JOIN requests r ON r.issuance = i.issuance
     LEFT JOIN intents n ON n.issuance = i.issuance LEFT JOIN certificates c ON c.issuance = i.issuance`;
 
-/** Drops what is null: an absent field of a record is absent, not undefined. */
-type Present<T> = { readonly [K in keyof T]?: Exclude<T[K], null> };
-function present<T extends object>(fields: T): Present<T> {
-  const kept: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) if (value !== null) kept[name] = value;
-  return kept as Present<T>;
-}
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** An absent field of a record is absent, not undefined. */
 export function recordOf(row: IssuanceRow): IssuanceRecord {
-  return {
+  const record: Mutable<IssuanceRecord> = {
     issuanceId: issuanceIdOf(row.request_id, row.ordinal),
     requestId: row.request_id,
     ordinal: row.ordinal,
@@ -88,23 +83,22 @@ export function recordOf(row: IssuanceRow): IssuanceRecord {
     stateAt: row.state_at,
     attempts: row.attempts,
     droppedExtensions: row.dropped_extensions === null ? [] : (JSON.parse(row.dropped_extensions) as string[]),
-    ...present({
-      intent: row.intent === null ? null : decodeIntent(row.intent, row.tbs),
-      ticket: row.ticket,
-      serial: row.serial,
-      notBefore: row.not_before,
-      notAfter: row.not_after,
-      fingerprint: row.fingerprint,
-      certificateDer: row.certificate,
-      crlShard: row.crl_shard,
-      predecessor: row.predecessor,
-      violations: row.violations === null ? null : (JSON.parse(row.violations) as PolicyViolation[]),
-      lastError: row.last_error === null ? null : (JSON.parse(row.last_error) as IssuanceError),
-      adopted: row.adopted === null ? null : row.adopted === 1,
-      revokedAt: row.revoked_at,
-      revocationReason: row.revocation_reason,
-    }),
   };
+  if (row.intent !== null) record.intent = decodeIntent(row.intent, row.tbs);
+  if (row.ticket !== null) record.ticket = row.ticket;
+  if (row.serial !== null) record.serial = row.serial;
+  if (row.not_before !== null) record.notBefore = row.not_before;
+  if (row.not_after !== null) record.notAfter = row.not_after;
+  if (row.fingerprint !== null) record.fingerprint = row.fingerprint;
+  if (row.certificate !== null) record.certificateDer = row.certificate;
+  if (row.crl_shard !== null) record.crlShard = row.crl_shard;
+  if (row.predecessor !== null) record.predecessor = row.predecessor;
+  if (row.violations !== null) record.violations = JSON.parse(row.violations) as PolicyViolation[];
+  if (row.last_error !== null) record.lastError = JSON.parse(row.last_error) as IssuanceError;
+  if (row.adopted !== null) record.adopted = row.adopted === 1;
+  if (row.revoked_at !== null) record.revokedAt = row.revoked_at;
+  if (row.revocation_reason !== null) record.revocationReason = row.revocation_reason;
+  return record;
 }
 
 export interface StoredIntent {

@@ -1,6 +1,6 @@
 import type { Clock, QueueConsumer, QueueMessage, WorkQueue } from '../../issuance/ports.ts';
 import type { CommitQueue } from './commit-queue.ts';
-import { guarded } from './guarded.ts';
+import { guarded, worldErrorOf } from './guarded.ts';
 import { invariant } from './ledger-fault.ts';
 import type { DeadLetter, QueueStore, Redrive } from './queue-store.ts';
 
@@ -48,8 +48,6 @@ export interface QueuesParts {
   readonly clock: Clock;
   /** Long polls under way at once, over all queues; one beyond does not wait. */
   readonly waitersMax: number;
-  /** Makes or finds the queue's number, durably. */
-  readonly openQueue: (name: string) => number;
 }
 
 interface State {
@@ -64,11 +62,19 @@ export function createQueues(parts: QueuesParts): Queues {
   const states = new Map<string, State>();
   const bell = createBell(parts.waitersMax);
 
+  function numberOf(name: string): number {
+    try {
+      return store.open(name);
+    } catch (error) {
+      throw worldErrorOf(error);
+    }
+  }
+
   function open(name: string): State {
     let state = states.get(name);
     if (state === undefined) {
       invariant(queueNameForm.test(name), 'out-of-bounds', `${JSON.stringify(name)} is no name of a queue`);
-      const number = parts.openQueue(name);
+      const number = numberOf(name);
       const made: State = {
         name,
         number,
@@ -213,7 +219,7 @@ async function longPoll(
   const over = performance.now() + waitMsMax;
   for (;;) {
     const leftMs = over - performance.now();
-    if (leftMs <= 0) return [];
+    if (leftMs <= 0 || bell.isClosed()) return [];
     // Nothing due is asked for here, in the same turn as the wait begins: a send that rang while a take was under way
     // is seen, not missed.
     const dueMs = dueInMs() ?? leftMs;
@@ -227,6 +233,7 @@ async function longPoll(
 interface Bell {
   ring(queue: number): void;
   wait(queue: number, waitMsMax: number): Promise<'rang' | 'waited' | 'no-wait'>;
+  isClosed(): boolean;
   close(): void;
 }
 
@@ -259,6 +266,7 @@ function createBell(waitersMax: number): Bell {
         count += 1;
       });
     },
+    isClosed: () => closed,
     close() {
       closed = true;
       for (const queue of [...waiters.keys()]) wake(queue, 'no-wait');

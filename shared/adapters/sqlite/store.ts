@@ -78,8 +78,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       beforeCommit: counters.write,
     });
     const watch = createWatch(waitersMax);
-    const queueStore = createQueueStore(database);
-    const queues = createQueues({ store: queueStore, commits, clock, waitersMax, openQueue: queueStore.open });
+    const queues = createQueues({ store: createQueueStore(database), commits, clock, waitersMax });
     let closed = false;
     return {
       ledger: guarded(createLedger({ database, commits, counters, onSettled: watch.settled })),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { IssuanceRecord } from '../../../shared/issuance/issuance-record.ts';
-import { isEdge, type IssuanceState } from '../../../shared/issuance/issuance-state.ts';
+import { type IssuanceState, isEdge } from '../../../shared/issuance/issuance-state.ts';
 import type { CounterRow, Transition } from '../../../shared/issuance/ports.ts';
 import { disposable } from '../../support/disposable.ts';
 import { dayMs, type Guided, guideTo, ledgerTime, moves } from '../../support/ledger-fixtures.ts';
@@ -47,8 +47,22 @@ function exampleCases({ open, eventually }: LedgerCases): void {
       const totals = (await h.ledger.counters('devices')).filter(({ dimension }) => dimension === 'total');
       expect(byText(totals)).toEqual(
         byText([
-          { dimension: 'total', value: '', bucketStart: Date.parse('2026-12-01T10:00:00Z'), bucketMs: hourMs, issued: 2, revoked: 0 },
-          { dimension: 'total', value: '', bucketStart: Date.parse('2026-12-01T00:00:00Z'), bucketMs: dayMs, issued: 1, revoked: 0 },
+          {
+            dimension: 'total',
+            value: '',
+            bucketStart: Date.parse('2026-12-01T10:00:00Z'),
+            bucketMs: hourMs,
+            issued: 2,
+            revoked: 0,
+          },
+          {
+            dimension: 'total',
+            value: '',
+            bucketStart: Date.parse('2026-12-01T00:00:00Z'),
+            bucketMs: dayMs,
+            issued: 1,
+            revoked: 0,
+          },
         ]),
       );
     });
@@ -69,7 +83,8 @@ function exampleCases({ open, eventually }: LedgerCases): void {
 
   it('counts nothing that is not issued (misissued-not-counted)', async () => {
     await using h = disposable(await open());
-    for (const state of ['intended', 'submitted', 'orphan-suspected', 'failed', 'misissued'] as const) await guideTo(state, h);
+    for (const state of ['intended', 'submitted', 'orphan-suspected', 'failed', 'misissued'] as const)
+      await guideTo(state, h);
     expect(await h.ledger.counters('devices')).toEqual([]);
   });
 }
@@ -87,7 +102,9 @@ function propertyCase({ open, eventually }: LedgerCases): void {
         }
         const records = await h.ledger.getMany(guided.map(({ issuanceId }) => issuanceId));
         for (const caId of caIds) {
-          await eventually(async () => expect(byText(await h.ledger.counters(caId))).toEqual(byText(recount(caId, records))));
+          await eventually(async () =>
+            expect(byText(await h.ledger.counters(caId))).toEqual(byText(recount(caId, records))),
+          );
         }
       }),
       { numRuns: 12, seed: 20_261_123 },
@@ -150,10 +167,23 @@ function recount(caId: string, records: readonly (IssuanceRecord | undefined)[])
     if (record.state !== 'issued' && record.state !== 'revoked') continue;
     const bucketMs = record.notAfter! - record.notBefore! <= 7 * dayMs ? hourMs : dayMs;
     const bucketStart = record.notAfter! - (record.notAfter! % bucketMs);
-    const values = { total: '', owner: record.owner, fleet: record.fleet, profile: record.profile, keyType: record.keyType };
+    const values = {
+      total: '',
+      owner: record.owner,
+      fleet: record.fleet,
+      profile: record.profile,
+      keyType: record.keyType,
+    };
     for (const [dimension, value] of Object.entries(values)) {
       const key = JSON.stringify([dimension, value, bucketMs, bucketStart]);
-      const row = rows.get(key) ?? { dimension: dimension as CounterRow['dimension'], value, bucketStart, bucketMs, issued: 0, revoked: 0 };
+      const row = rows.get(key) ?? {
+        dimension: dimension as CounterRow['dimension'],
+        value,
+        bucketStart,
+        bucketMs,
+        issued: 0,
+        revoked: 0,
+      };
       rows.set(key, { ...row, issued: row.issued + 1, revoked: row.revoked + (record.state === 'revoked' ? 1 : 0) });
     }
   }

@@ -1,7 +1,15 @@
 import { expect, it } from 'vitest';
 import { issuanceStates } from '../../../shared/issuance/issuance-state.ts';
 import { disposable } from '../../support/disposable.ts';
-import { digestOf, guideTo, ledgerTime, lostAnswer, moves, newIssuance, unique } from '../../support/ledger-fixtures.ts';
+import {
+  digestOf,
+  guideTo,
+  ledgerTime,
+  lostAnswer,
+  moves,
+  newIssuance,
+  unique,
+} from '../../support/ledger-fixtures.ts';
 import { makePrepared } from '../../support/make-prepared.ts';
 import type { LedgerCases } from '../ledger-suite.ts';
 
@@ -42,6 +50,8 @@ export function durabilityCases({ open, eventually }: LedgerCases): void {
     await h.authorities.setFrozen('devices', true, ledgerTime, 'operator-1');
 
     await using next = disposable(await h.reopen());
-    expect(await next.ledger.advance([moves.intend(makePrepared(issuanceId, 'devices'))])).toEqual([{ kind: 'frozen' }]);
+    expect(await next.ledger.advance([moves.intend(makePrepared(issuanceId, 'devices'))])).toEqual([
+      { kind: 'frozen' },
+    ]);
   });
 }

@@ -50,7 +50,12 @@ export function edgeCases({ open }: LedgerCases): void {
 }
 
 /** A move between any two states, whatever the type checker would say of it. */
-function moveOf(issuanceId: string, from: IssuanceState, to: IssuanceState, certificate = newCertificate()): Transition {
+function moveOf(
+  issuanceId: string,
+  from: IssuanceState,
+  to: IssuanceState,
+  certificate = newCertificate(),
+): Transition {
   const shapes: Readonly<Record<Exclude<IssuanceState, 'received'>, () => Transition>> = {
     approved: () => moves.approve(issuanceId),
     rejected: () => moves.reject(issuanceId),

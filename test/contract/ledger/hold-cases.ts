@@ -30,11 +30,18 @@ export function holdCases({ open }: LedgerCases): void {
   it('names every name that another owner or another key holds, and holds none of the rest (held)', async () => {
     await using h = disposable(await open());
     const spkiSha256 = digestOf(unique('key'));
-    const [byOwner, byKey, own, free] = ['owner', 'key', 'own', 'free'].map((one) => `dns:${unique(one)}.example`) as [string, string, string, string];
+    const [byOwner, byKey, own, free] = ['owner', 'key', 'own', 'free'].map((one) => `dns:${unique(one)}.example`) as [
+      string,
+      string,
+      string,
+      string,
+    ];
     await guideTo('approved', h, { issuance: { names: [byOwner], owner: 'plant-8' } });
     await guideTo('approved', h, { issuance: { names: [byKey] } });
     await guideTo('approved', h, { issuance: { names: [own], spkiSha256 } });
-    const { issuanceId } = await guideTo('received', h, { issuance: { names: [free, byKey, own, byOwner], spkiSha256 } });
+    const { issuanceId } = await guideTo('received', h, {
+      issuance: { names: [free, byKey, own, byOwner], spkiSha256 },
+    });
     expect(await h.ledger.advance([moves.approve(issuanceId)])).toEqual([{ kind: 'held', names: [byKey, byOwner] }]);
     expect((await h.ledger.get(issuanceId))?.state).toBe('received');
     expect((await h.ledger.holders([free], spkiSha256)).names).toEqual([]);
@@ -60,7 +67,10 @@ export function holdCases({ open }: LedgerCases): void {
   it('gives a name to one of two keys that ask at once (hold-race)', async () => {
     await using h = disposable(await open());
     const names = [`dns:${unique('name')}.example`];
-    const rivals = [await guideTo('received', h, { issuance: { names } }), await guideTo('received', h, { issuance: { names } })];
+    const rivals = [
+      await guideTo('received', h, { issuance: { names } }),
+      await guideTo('received', h, { issuance: { names } }),
+    ];
     const outcomes = (await Promise.all(rivals.map((one) => h.ledger.advance([moves.approve(one.issuanceId)])))).flat();
     expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['held', 'moved']);
     const winner = rivals[outcomes.findIndex(({ kind }) => kind === 'moved')];

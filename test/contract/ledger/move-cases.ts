@@ -1,7 +1,15 @@
 import { expect, it } from 'vitest';
 import { isRedeemed } from '../../../shared/lints/prepared-issuance.ts';
 import { disposable } from '../../support/disposable.ts';
-import { dayMs, guideTo, ledgerTime, lostAnswer, moves, newCertificate, unique } from '../../support/ledger-fixtures.ts';
+import {
+  dayMs,
+  guideTo,
+  ledgerTime,
+  lostAnswer,
+  moves,
+  newCertificate,
+  unique,
+} from '../../support/ledger-fixtures.ts';
 import { makePrepared, newSerial } from '../../support/make-prepared.ts';
 import type { LedgerCases } from '../ledger-suite.ts';
 
@@ -147,10 +155,12 @@ function outcomeCases({ open }: LedgerCases): void {
     await h.ledger.advance([moves.submit(issuanceId, 'arn:1')]);
     expect(await h.ledger.get(issuanceId)).toMatchObject({ state: 'submitted', ticket: 'arn:1' });
     const certificate = newCertificate();
-    expect(await h.ledger.advance([moves.issue(issuanceId, certificate, { from: 'submitted' })])).toEqual([{ kind: 'moved' }]);
+    expect(await h.ledger.advance([moves.issue(issuanceId, certificate, { from: 'submitted', adopted: false })])).toEqual([
+      { kind: 'moved' },
+    ]);
     const record = await h.ledger.get(issuanceId);
     const { serial, notBefore, notAfter, fingerprint } = certificate;
-    expect(record).toMatchObject({ state: 'issued', ticket: 'arn:1', serial, notBefore, notAfter, fingerprint });
+    expect(record).toMatchObject({ state: 'issued', adopted: false, ticket: 'arn:1', serial, notBefore, notAfter, fingerprint });
     expect(plain(record?.certificateDer)).toEqual(plain(certificate.der));
   });
 
@@ -184,7 +194,9 @@ function outcomeCases({ open }: LedgerCases): void {
   it('forgets the intent of a suspected orphan that is proven absent, and never gives its serial again (new-intent)', async () => {
     await using h = disposable(await open());
     const { issuanceId, certificate } = await guideTo('orphan-suspected', h);
-    expect(await h.ledger.advance([moves.approve(issuanceId, { from: 'orphan-suspected' })])).toEqual([{ kind: 'moved' }]);
+    expect(await h.ledger.advance([moves.approve(issuanceId, { from: 'orphan-suspected' })])).toEqual([
+      { kind: 'moved' },
+    ]);
     const record = await h.ledger.get(issuanceId);
     expect(record?.state).toBe('approved');
     for (const field of ['intent', 'serial', 'ticket']) expect(record).not.toHaveProperty(field);
@@ -272,5 +284,8 @@ function concurrencyCases({ open }: LedgerCases): void {
 
 /** Bytes as hex, so that a Buffer and a Uint8Array of the same bytes are the same. */
 function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value, (_key, one) => (one instanceof Uint8Array ? Buffer.from(one).toString('hex') : one)) ?? 'null');
+  return JSON.parse(
+    JSON.stringify(value, (_key, one) => (one instanceof Uint8Array ? Buffer.from(one).toString('hex') : one)) ??
+      'null',
+  );
 }

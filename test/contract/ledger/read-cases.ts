@@ -1,13 +1,31 @@
 import { expect, it } from 'vitest';
 import { disposable } from '../../support/disposable.ts';
-import { digestOf, guideTo, ledgerTime, minuteMs, moves, newCredential, newIssuance } from '../../support/ledger-fixtures.ts';
+import {
+  digestOf,
+  type Guided,
+  guideTo,
+  ledgerTime,
+  minuteMs,
+  moves,
+  newCredential,
+  newIssuance,
+} from '../../support/ledger-fixtures.ts';
 import type { LedgerCases } from '../ledger-suite.ts';
 
 /** Reads by id, the reconciler's and the operator's reads, and CRL slots. */
 export function readCases({ open, eventually }: LedgerCases): void {
   it('answers undefined for what is not there, however the id looks (absent)', async () => {
     await using h = disposable(await open());
-    for (const id of ['', 'x', '.', '..1', `${'A'.repeat(43)}.1`, `${'A'.repeat(43)}.0`, `${'A'.repeat(43)}.1e3`, "' OR 1=1 --"]) {
+    for (const id of [
+      '',
+      'x',
+      '.',
+      '..1',
+      `${'A'.repeat(43)}.1`,
+      `${'A'.repeat(43)}.0`,
+      `${'A'.repeat(43)}.1e3`,
+      "' OR 1=1 --",
+    ]) {
       expect(await h.ledger.get(id)).toBeUndefined();
       expect(await h.ledger.current(id)).toBeUndefined();
       expect(await h.ledger.advance([moves.approve(id)])).toEqual([{ kind: 'conflict', actual: undefined }]);
@@ -18,7 +36,12 @@ export function readCases({ open, eventually }: LedgerCases): void {
     await using h = disposable(await open());
     const [a, b] = [await guideTo('received', h), await guideTo('issued', h)];
     const asked = [b.issuanceId, `${'A'.repeat(43)}.1`, a.issuanceId, b.issuanceId];
-    expect((await h.ledger.getMany(asked)).map((record) => record?.issuanceId)).toEqual([b.issuanceId, undefined, a.issuanceId, b.issuanceId]);
+    expect((await h.ledger.getMany(asked)).map((record) => record?.issuanceId)).toEqual([
+      b.issuanceId,
+      undefined,
+      a.issuanceId,
+      b.issuanceId,
+    ]);
   });
 
   it('knows each ordinal of a request, and the highest as the current one (current)', async () => {
@@ -34,7 +57,7 @@ export function readCases({ open, eventually }: LedgerCases): void {
   it('lists the stale of a state, oldest first, none younger, no more than asked (stale)', async () => {
     await using h = disposable(await open());
     const at = [5, 1, 3, 2, 4].map((minute) => ledgerTime + minute * minuteMs);
-    const guided = [];
+    const guided: Guided[] = [];
     for (const receivedAt of at) guided.push(await guideTo('received', h, { issuance: { receivedAt } }));
     await guideTo('approved', h, { issuance: { receivedAt: ledgerTime } });
     const id = (index: number) => guided[index]!.issuanceId;
@@ -68,13 +91,24 @@ export function readCases({ open, eventually }: LedgerCases): void {
 
   it('refuses to list without bound, or what is settled (stale-bounds)', async () => {
     await using h = disposable(await open());
-    for (const countMax of [0, -1, 10_001]) await expect(h.ledger.stale('received', ledgerTime, countMax)).rejects.toThrow();
+    for (const countMax of [0, -1, 10_001])
+      await expect(h.ledger.stale('received', ledgerTime, countMax)).rejects.toThrow();
     await expect(h.ledger.stale('issued', ledgerTime, 10)).rejects.toThrow();
   });
 
   it('counts what a CA has not settled, by state (unsettled)', async () => {
     await using h = disposable(await open());
-    for (const state of ['received', 'received', 'approved', 'intended', 'submitted', 'orphan-suspected', 'misissued', 'issued', 'failed'] as const) {
+    for (const state of [
+      'received',
+      'received',
+      'approved',
+      'intended',
+      'submitted',
+      'orphan-suspected',
+      'misissued',
+      'issued',
+      'failed',
+    ] as const) {
       await guideTo(state, h);
     }
     await guideTo('intended', h, { issuance: { caId: 'workloads' } });
@@ -97,7 +131,7 @@ export function readCases({ open, eventually }: LedgerCases): void {
 
   it('keeps names and texts as they are, whatever is in them (text-kept)', async () => {
     await using h = disposable(await open());
-    const odd = "it's \"quoted\", \u0000, \ud83d\udd11, ümlaut, %_, C#1";
+    const odd = 'it\'s "quoted", \u0000, \ud83d\udd11, ümlaut, %_, C#1';
     const issuance = { owner: odd, fleet: odd, names: [`dns:${digestOf(odd)}`, `other:${odd}`] };
     const { issuanceId } = await guideTo('approved', h, { issuance });
     expect(await h.ledger.get(issuanceId)).toMatchObject(issuance);

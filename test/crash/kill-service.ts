@@ -1,0 +1,43 @@
+/**
+ * `node test/crash/kill-service.ts [--rounds 20] [--seed 1] [--clients 16] [--state DIR] [--json]`: kill -9 under load and a
+ * new start, many times; then whether every request that was answered 202 ended issued or refused, and none twice.
+ * Exit status 0 when nothing is wrong.
+ */
+import { parseArgs } from 'node:util';
+import { findModule } from '../../bootstrap/softhsm.mjs';
+import { type KillResult, runKillRounds } from './kill-rounds.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '20' },
+    seed: { type: 'string', default: '1' },
+    clients: { type: 'string', default: '16' },
+    state: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+const result = await runKillRounds({
+  rounds: Number(values.rounds),
+  seed: Number(values.seed),
+  clients: Number(values.clients),
+  pkcs11Module: process.env.SEALWRIGHT_PKCS11_MODULE ?? (findModule() as string | undefined),
+  ...(values.state === undefined ? {} : { stateDir: values.state }),
+  report: (line) => process.stderr.write(`${line}\n`),
+});
+process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : tableOf(result));
+process.exit(result.faults.length === 0 ? 0 : 1);
+
+function tableOf({ seed, rounds, accepted, settleSeconds, audit, faults }: KillResult): string {
+  const { states, atAcmPca, issuedByAcmPca, issuedByHsm, onlyAtAcmPca, issuedTwice, serialsTwice } = audit;
+  return [
+    `seed ${seed}, ${rounds.length} kills, ${accepted} requests answered 202, settled ${settleSeconds} s after the last start`,
+    `ledger: ${audit.issuances} issuances, ${Object.entries(states).map(([state, n]) => `${n} ${state}`).join(', ')}`,
+    `ACM PCA: ${atAcmPca} certificates at the CA, ${issuedByAcmPca} issued in the ledger, ${onlyAtAcmPca} only at the CA`,
+    `HSM: ${issuedByHsm} issued in the ledger`,
+    `twice: ${issuedTwice} issuances, ${serialsTwice} serials`,
+    faults.length === 0 ? 'nothing lost, nothing twice' : `${faults.length} faults:`,
+    ...faults.map((fault) => `  ${fault}`),
+    '',
+  ].join('\n');
+}

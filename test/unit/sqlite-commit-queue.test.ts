@@ -1,0 +1,162 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  type CommitQueue,
+  type CommitQueueOptions,
+  createCommitQueue,
+} from '../../shared/adapters/sqlite/commit-queue.ts';
+
+let database: DatabaseSync;
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sealwright-commit-'));
+  database = new DatabaseSync(join(folder, 'test.sqlite'));
+  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE notes (text TEXT NOT NULL UNIQUE) STRICT');
+});
+afterEach(() => {
+  if (database.isOpen) database.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function queueOf(options: Partial<CommitQueueOptions> = {}): CommitQueue {
+  return createCommitQueue({ database, flushOperationsMax: 100, queuedOperationsMax: 1_000, ...options });
+}
+
+const write = (text: string) => () => {
+  database.prepare('INSERT INTO notes (text) VALUES (?)').run(text);
+  return text;
+};
+
+/** As another process would see it. */
+function stored(): readonly string[] {
+  const other = new DatabaseSync(join(folder, 'test.sqlite'), { readOnly: true });
+  const rows = other.prepare('SELECT text FROM notes ORDER BY rowid').all();
+  other.close();
+  return rows.map((row) => row.text as string);
+}
+
+describe('group commit', () => {
+  it('commits what one turn of the event loop asks for in one transaction (one-flush)', async () => {
+    const queue = queueOf();
+    const answers = await Promise.all(['a', 'b', 'c'].map((text) => queue.submit(write(text))));
+    expect(answers).toEqual(['a', 'b', 'c']);
+    expect(queue.stats()).toEqual({ flushes: 1, operations: 3, isolations: 0, queued: 0 });
+  });
+
+  it('answers after COMMIT only (durable-on-return)', async () => {
+    const queue = queueOf();
+    const seen: (readonly string[])[] = [];
+    const first = queue.submit(write('a'), () => seen.push(stored())).then(() => seen.push(stored()));
+    expect(stored()).toEqual([]);
+    await first;
+    expect(seen).toEqual([['a'], ['a']]);
+  });
+
+  it('puts a bounded number of writes into one transaction (flush-bound)', async () => {
+    const queue = queueOf({ flushOperationsMax: 4 });
+    await queue.submitAll(Array.from({ length: 10 }, (_, n) => write(`${n}`)));
+    expect(queue.stats()).toMatchObject({ flushes: 3, operations: 10 });
+    expect(stored()).toHaveLength(10);
+  });
+
+  it('fails a write that throws alone, and takes nothing from those beside it (isolation)', async () => {
+    const queue = queueOf();
+    const bad = () => {
+      write('half')();
+      throw new Error('a broken invariant');
+    };
+    const settled = await queue.submitAll<string>([write('a'), bad, write('b'), write('a'), write('c')]);
+    expect(settled.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+    expect(stored()).toEqual(['a', 'b', 'c']);
+    expect(queue.stats()).toMatchObject({ isolations: 1, operations: 3 });
+    await expect(queue.submit(bad)).rejects.toThrow('a broken invariant');
+    expect(stored()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('refuses a call that does not fit, whole (ledger-overloaded)', async () => {
+    const queue = queueOf({ queuedOperationsMax: 3 });
+    const taken = queue.submitAll([write('a'), write('b')]);
+    await expect(queue.submitAll([write('c'), write('d')])).rejects.toMatchObject({ code: 'ledger-overloaded' });
+    const last = queue.submit(write('e'));
+    await expect(queue.submit(write('f'))).rejects.toMatchObject({ code: 'ledger-overloaded' });
+    await Promise.all([taken, last]);
+    expect(stored()).toEqual(['a', 'b', 'e']);
+    await queue.submit(write('g'));
+  });
+
+  it('writes what a transaction gathered with it, and forgets what a failed one gathered (before-commit)', async () => {
+    let gathered: string[] = [];
+    const queue = queueOf({
+      beforeGroup: () => {
+        gathered = [];
+      },
+      beforeCommit: () => write(`sum ${gathered.join('')}`)(),
+    });
+    const gather = (text: string) => () => {
+      gathered.push(text);
+      return write(text)();
+    };
+    await queue.submitAll([gather('a'), gather('b')]);
+    expect(stored()).toEqual(['a', 'b', 'sum ab']);
+    await queue.submitAll([gather('c'), gather('a'), gather('d')]);
+    expect(stored()).toEqual(['a', 'b', 'sum ab', 'c', 'sum c', 'd', 'sum d']);
+  });
+});
+
+describe('group commit when the world fails', () => {
+  it('writes nothing when the disk is full, says so to every caller, and goes on when there is space (storage-full)', async () => {
+    const queue = queueOf();
+    const pages = database.prepare('PRAGMA page_count').get()!.page_count as number;
+    database.exec(`PRAGMA max_page_count = ${pages + 2}`);
+    const big = Array.from({ length: 6 }, (_, n) => write(`${n}`.repeat(4_000)));
+    const settled = await queue.submitAll([write('small'), ...big]);
+    for (const result of settled)
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'storage-full' } });
+    expect(stored()).toEqual([]);
+    expect(await queue.submit(write('small'))).toBe('small');
+    database.exec(`PRAGMA max_page_count = ${pages + 100}`);
+    for (const result of await queue.submitAll(big)) expect(result.status).toBe('fulfilled');
+    expect(stored()).toHaveLength(7);
+  });
+
+  it('tells a failed disk from a failed write (storage-failed)', async () => {
+    const queue = queueOf();
+    database.exec('PRAGMA query_only = ON');
+    const settled = await queue.submitAll([write('a'), write('b')]);
+    for (const result of settled)
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'storage-failed' } });
+    database.exec('PRAGMA query_only = OFF');
+    await queue.submit(write('c'));
+    expect(stored()).toEqual(['c']);
+  });
+
+  it('rejects every caller when somebody else holds the write lock for too long (storage-failed)', async () => {
+    database.exec('PRAGMA busy_timeout = 1');
+    const queue = queueOf();
+    const other = new DatabaseSync(join(folder, 'test.sqlite'));
+    other.exec('BEGIN IMMEDIATE');
+    await expect(queue.submit(write('a'))).rejects.toMatchObject({ code: 'storage-failed' });
+    other.exec('ROLLBACK');
+    other.close();
+    await queue.submit(write('a'));
+  });
+
+  it('commits what waits when it is closed, and refuses what comes after (storage-closed)', async () => {
+    const queue = queueOf({ flushOperationsMax: 2 });
+    const waiting = queue.submitAll(['a', 'b', 'c'].map(write));
+    queue.close();
+    expect(stored()).toEqual(['a', 'b', 'c']);
+    for (const result of await waiting) expect(result.status).toBe('fulfilled');
+    await expect(queue.submit(write('d'))).rejects.toMatchObject({ code: 'storage-closed' });
+  });
+});
