@@ -115,9 +115,9 @@ function createFailureRules(): Pick<Switches, 'setFailures' | 'drawFailure' | 'f
   };
 }
 
-/** All switches off, `policy` for reports. */
-export function createSwitches(policy: Partial<AuditReportPolicy> = {}): Switches {
-  let auditReports = { ...defaultAuditReportPolicy, ...policy };
+/** All switches off. */
+export function createSwitches(): Switches {
+  let auditReports = defaultAuditReportPolicy;
   const delays = new Map<OperationName, CallDelay>();
   const authorities = new Map<string, AuthoritySwitches>();
   const authority = (id: string): AuthoritySwitches => authorities.get(id) ?? {};

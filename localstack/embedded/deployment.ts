@@ -33,34 +33,63 @@ const mappingKeys = new Set([
   'maximumConcurrency',
   'functionResponseType',
 ]);
+const routeMethods: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
+/** As AWS bounds an event source mapping of a standard queue; above 10 a batch needs a window. */
+const batchSizeMax = 10_000;
+const windowSecondsMax = 300;
+const concurrencyMax = 1_000;
+const visibilitySecondsMax = 43_200;
 
 /** Reads serverless.yml. Throws `DeploymentError` for an event this host does not serve: nothing is passed over in silence. */
 export function readDeployment(file: string): Deployment {
-  const document = parse(readFileSync(file, 'utf8')) as Yaml;
+  const document = readYaml(file);
   const queues = ((document.resources as Yaml | undefined)?.Resources ?? {}) as Readonly<Record<string, Yaml>>;
   const routes: { method: string; path: string; handler: string }[] = [];
   const mappings: EventSourceMapping[] = [];
   const schedules: { handler: string; everyMs: number }[] = [];
-  for (const [functionName, definition] of Object.entries(
-    (document.functions ?? {}) as Readonly<Record<string, Yaml>>,
-  )) {
-    const handler = String(definition.handler);
-    for (const event of (definition.events ?? []) as readonly Yaml[]) {
-      if (event.httpApi !== undefined) {
-        const { method, path } = event.httpApi as Yaml;
-        routes.push({ method: String(method).toUpperCase(), path: String(path), handler });
-      } else if (event.sqs !== undefined) {
-        mappings.push(readMapping(functionName, handler, event.sqs as Yaml, queues));
-      } else if (event.schedule !== undefined) {
-        schedules.push({ handler, everyMs: readRate(event.schedule as Yaml) });
-      } else {
+  const functions = (document.functions ?? {}) as Readonly<Record<string, Yaml>>;
+  for (const [functionName, definition] of Object.entries(functions)) {
+    const { handler } = definition;
+    if (typeof handler !== 'string') throw new DeploymentError(`function ${functionName}: it has no handler`);
+    for (const event of (definition.events ?? []) as readonly unknown[]) {
+      const [kind, ...others] = typeof event === 'object' && event !== null ? Object.keys(event) : [String(event)];
+      const settings = (event as Yaml)[kind ?? ''];
+      if (others.length === 0 && kind === 'httpApi') routes.push({ ...readRoute(functionName, settings), handler });
+      else if (others.length === 0 && kind === 'sqs')
+        mappings.push(readMapping(functionName, handler, asObject(functionName, 'sqs', settings), queues));
+      else if (others.length === 0 && kind === 'schedule')
+        schedules.push({ handler, everyMs: readRate(asObject(functionName, 'schedule', settings)) });
+      else
         throw new DeploymentError(
-          `function ${functionName}: the embedded host serves httpApi, sqs and schedule events, not ${Object.keys(event).join(', ')}`,
+          `function ${functionName}: the embedded host serves httpApi, sqs and schedule events, not ${[kind, ...others].join(', ')}`,
         );
-      }
     }
   }
   return { routes, mappings, schedules };
+}
+
+function readYaml(file: string): Yaml {
+  try {
+    return (parse(readFileSync(file, 'utf8')) ?? {}) as Yaml;
+  } catch (cause) {
+    throw new DeploymentError(`${file} cannot be read: ${(cause as Error).message}`);
+  }
+}
+
+/** The long form of an event; serverless has a short one, a string, for some. */
+function asObject(functionName: string, kind: string, settings: unknown): Yaml {
+  if (typeof settings === 'object' && settings !== null && !Array.isArray(settings)) return settings as Yaml;
+  throw new DeploymentError(`function ${functionName}: ${kind} has to be written out as a mapping`);
+}
+
+function readRoute(functionName: string, settings: unknown): { readonly method: string; readonly path: string } {
+  const { method, path, ...others } = asObject(functionName, 'httpApi', settings);
+  const verb = String(method).toUpperCase();
+  if (Object.keys(others).length > 0)
+    throw new DeploymentError(`function ${functionName}: httpApi settings not served: ${Object.keys(others).join(', ')}`);
+  if (!routeMethods.has(verb) || typeof path !== 'string' || !/^(\/([A-Za-z0-9._-]+|\{[A-Za-z0-9_]+\}))+$/.test(path))
+    throw new DeploymentError(`function ${functionName}: the embedded host does not serve the route ${verb} ${String(path)}`);
+  return { method: verb, path };
 }
 
 function readMapping(
@@ -77,28 +106,39 @@ function readMapping(
       `function ${functionName}: without functionResponseType ReportBatchItemFailures a failed message is deleted`,
     );
   }
-  const target = ((sqs.arn as Yaml)['Fn::GetAtt'] as readonly string[] | undefined)?.[0] ?? '';
+  const target = ((sqs.arn as Yaml | undefined)?.['Fn::GetAtt'] as readonly string[] | undefined)?.[0] ?? '';
   const properties = (queues[target]?.Properties ?? {}) as Yaml;
   const tags = (properties.Tags ?? []) as readonly { readonly Key: string; readonly Value: string }[];
   const queue = tags.find(({ Key }) => Key === 'sealwright:queue')?.Value;
   if (queue === undefined)
     throw new DeploymentError(`function ${functionName}: queue ${target} has no sealwright:queue tag`);
+  const whole = (name: string, value: unknown, min: number, max: number): number => {
+    if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;
+    throw new DeploymentError(`function ${functionName}: ${name} has to be a whole number from ${min} to ${max}`);
+  };
+  const windowSeconds = whole('maximumBatchingWindow', sqs.maximumBatchingWindow ?? 0, 0, windowSecondsMax);
   return {
     functionName,
     handler,
     queue,
-    batchSize: Number(sqs.batchSize ?? 10),
-    windowMs: Number(sqs.maximumBatchingWindow ?? 0) * 1000,
-    concurrencyMax: Number(sqs.maximumConcurrency ?? 2),
-    visibilityMs: Number(properties.VisibilityTimeout ?? 30) * 1000,
+    batchSize: whole('batchSize', sqs.batchSize ?? 10, 1, windowSeconds === 0 ? 10 : batchSizeMax),
+    windowMs: windowSeconds * 1000,
+    concurrencyMax: whole('maximumConcurrency', sqs.maximumConcurrency ?? 2, 2, concurrencyMax),
+    visibilityMs: whole('VisibilityTimeout', properties.VisibilityTimeout ?? 30, 1, visibilitySecondsMax) * 1000,
   };
 }
 
 function readRate(schedule: Yaml): number {
-  const [rate] = [schedule.rate].flat();
-  const match = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(String(rate));
-  if (match === null)
-    throw new DeploymentError(`schedule ${String(rate)}: the embedded host serves rate(N minutes|hours|days)`);
+  const { rate, ...others } = schedule;
+  if (Object.keys(others).length > 0)
+    throw new DeploymentError(`schedule settings not served: ${Object.keys(others).join(', ')}`);
+  const [first, ...more] = [rate].flat();
+  const match = /^rate\(([1-9]\d{0,4}) (minute|hour|day)s?\)$/.exec(String(first));
+  if (match === null || more.length > 0)
+    throw new DeploymentError(`schedule ${String(rate)}: the embedded host serves one rate(N minutes|hours|days)`);
   const unitMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }[match[2] as 'minute' | 'hour' | 'day'];
-  return Number(match[1]) * unitMs;
+  const everyMs = Number(match[1]) * unitMs;
+  // setInterval takes no more, and would run at once.
+  if (everyMs > 2 ** 31 - 1) throw new DeploymentError(`schedule ${String(rate)}: the embedded host serves up to 24 days`);
+  return everyMs;
 }

@@ -180,7 +180,7 @@ function findRoute(table: readonly CompiledRoute[], path: string) {
 
 /** The body, or undefined when it is longer than allowed: what is beyond the limit is never kept. */
 function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) {
       request.resume();
       resolve(undefined);
@@ -198,7 +198,8 @@ function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
       }
     });
     request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
-    request.on('error', reject);
+    // A client that went away: there is nobody to answer, and nothing of ours is wrong.
+    request.on('error', () => resolve(undefined));
     request.on('close', () => resolve(undefined));
   });
 }

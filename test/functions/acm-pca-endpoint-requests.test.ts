@@ -2,11 +2,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import {
   type ACMPCAClient,
-  CreateCertificateAuthorityAuditReportCommand,
   DescribeCertificateAuthorityCommand,
   GetCertificateAuthorityCsrCommand,
   GetCertificateCommand,
   type IssueCertificateRequest,
+  RevokeCertificateCommand,
   UpdateCertificateAuthorityCommand,
 } from '@aws-sdk/client-acm-pca';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -238,10 +238,10 @@ describe('the wire protocol', () => {
     expect(await raw('{}', { 'content-type': 'text/plain' })).toMatchObject(unknown);
     expect(await raw('{}', {}, 'PUT')).toMatchObject(unknown);
     const notThere = client.send(
-      new CreateCertificateAuthorityAuditReportCommand({
+      new RevokeCertificateCommand({
         CertificateAuthorityArn: root,
-        S3BucketName: 'bucket',
-        AuditReportResponseFormat: 'JSON',
+        CertificateSerial: '01',
+        RevocationReason: 'UNSPECIFIED',
       }),
     );
     expect(await errorNameOf(notThere)).toBe('UnknownOperationException');

@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import {
   ACMPCAClient,
   type ApiPassthrough,
+  CreateCertificateAuthorityAuditReportCommand,
   CreateCertificateAuthorityCommand,
   type CreateCertificateAuthorityRequest,
+  DescribeCertificateAuthorityAuditReportCommand,
+  type DescribeCertificateAuthorityAuditReportResponse,
   GetCertificateAuthorityCsrCommand,
   GetCertificateCommand,
   ImportCertificateAuthorityCertificateCommand,
@@ -18,7 +21,8 @@ import {
 } from '@aws-sdk/client-acm-pca';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import * as asn1 from '@peculiar/asn1-x509';
-import { type AcmPcaEndpointOptions, startAcmPcaEndpoint } from '../../localstack/acm-pca/server.ts';
+import type { ReportEntry } from '../../localstack/acm-pca/report-content.ts';
+import { type AcmPcaEndpoint, type AcmPcaEndpointOptions, startAcmPcaEndpoint } from '../../localstack/acm-pca/server.ts';
 import type { Extension } from '../../shared/pki/certificate.ts';
 import { assembleCertificationRequest, buildCertificationRequestInfo } from '../../shared/pki/certificate-builder.ts';
 import { encodeDistinguishedName } from '../../shared/pki/distinguished-name.ts';
@@ -46,6 +50,8 @@ export interface TestEndpoint {
   readonly url: string;
   readonly client: ACMPCAClient;
   readonly stateDir: string;
+  readonly control: AcmPcaEndpoint['control'];
+  readonly view: AcmPcaEndpoint['view'];
   /** Moves the endpoint's clock. */
   advance(ms: number): void;
   now(): number;
@@ -77,6 +83,8 @@ export async function startTestEndpoint(options: Partial<AcmPcaEndpointOptions> 
     url: endpoint.url,
     client,
     stateDir,
+    control: endpoint.control,
+    view: endpoint.view,
     advance: (ms) => {
       now += ms;
     },
@@ -223,6 +231,68 @@ export async function newSubordinate(
   const template = `SubordinateCACertificate_PathLen${pathLen}`;
   await activate(client, arn, { parentArn, template, days: authority.days ?? 1825 });
   return arn;
+}
+
+/** An audit report that is asked for. */
+export interface StartedReport {
+  readonly authorityArn: string;
+  readonly id: string;
+  readonly key: string;
+}
+
+export const reportBucket = 'fleet-reports';
+
+/** Asks for an audit report of the CA. */
+export async function startReport(
+  client: ACMPCAClient,
+  authorityArn: string,
+  format: 'JSON' | 'CSV' = 'JSON',
+  bucket = reportBucket,
+): Promise<StartedReport> {
+  const { AuditReportId, S3Key } = await client.send(
+    new CreateCertificateAuthorityAuditReportCommand({
+      CertificateAuthorityArn: authorityArn,
+      S3BucketName: bucket,
+      AuditReportResponseFormat: format,
+    }),
+  );
+  return { authorityArn, id: AuditReportId!, key: S3Key! };
+}
+
+/** DescribeCertificateAuthorityAuditReport. */
+export function describeReport(
+  client: ACMPCAClient,
+  { authorityArn, id }: Pick<StartedReport, 'authorityArn' | 'id'>,
+): Promise<DescribeCertificateAuthorityAuditReportResponse> {
+  return client.send(
+    new DescribeCertificateAuthorityAuditReportCommand({ CertificateAuthorityArn: authorityArn, AuditReportId: id }),
+  );
+}
+
+/** Asks until the report is no longer CREATING, as it is for a moment while its file is written. */
+export async function finishReport(
+  client: ACMPCAClient,
+  report: StartedReport,
+): Promise<DescribeCertificateAuthorityAuditReportResponse> {
+  for (;;) {
+    const described = await describeReport(client, report);
+    if (described.AuditReportStatus !== 'CREATING') return described;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Text of an object over HTTP. */
+export async function readObject(url: string, key: string, bucket = reportBucket): Promise<string> {
+  const response = await fetch(`${url}/_s3/${bucket}/${key}`);
+  if (response.status !== 200) throw new Error(`status ${response.status}`);
+  return response.text();
+}
+
+/** Asks for a JSON report, waits for it and reads it. */
+export async function reportOf(endpoint: TestEndpoint, authorityArn: string): Promise<readonly ReportEntry[]> {
+  const report = await startReport(endpoint.client, authorityArn);
+  await finishReport(endpoint.client, report);
+  return JSON.parse(await readObject(endpoint.url, report.key)) as ReportEntry[];
 }
 
 /** Error name of a call that has to fail. */

@@ -34,11 +34,12 @@ function pkcs11jsLoads(): boolean {
   }
 }
 
-const libraryPath = findSoftHsm();
+/** Path of the library; undefined when there is none. */
+export const softHsmLibrary = findSoftHsm();
 
 /** Why tests with SoftHSM cannot run; undefined when they can. */
 export const softHsmMissing: string | undefined = pkcs11jsLoads()
-  ? libraryPath === undefined
+  ? softHsmLibrary === undefined
     ? 'SoftHSM is not installed'
     : undefined
   : 'pkcs11js is not compiled';
@@ -64,7 +65,7 @@ export function softHsmFolder(): string {
 }
 
 export function newSoftHsmToken(tokenLabel: string): SoftHsmToken {
-  return prepareSoftHsmToken({ libraryPath: libraryPath!, folder: softHsmFolder(), tokenLabel });
+  return prepareSoftHsmToken({ libraryPath: softHsmLibrary!, folder: softHsmFolder(), tokenLabel });
 }
 
 type Calls = { [K in keyof PKCS11]?: PKCS11[K] };

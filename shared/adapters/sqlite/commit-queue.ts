@@ -54,13 +54,11 @@ interface Operation {
 
 export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   const { flushOperationsMax, queuedOperationsMax } = options;
-  const transaction = createTransaction(options);
+  const counts = { flushes: 0, operations: 0, isolations: 0 };
+  const commitGroup = createGroupCommit(createTransaction(options), counts);
   let queue: Operation[] = [];
   let scheduled = false;
   let closed = false;
-  let flushes = 0;
-  let operations = 0;
-  let isolations = 0;
 
   function admit(count: number): void {
     if (closed) throw new StorageError('storage-closed', 'the store is closed');
@@ -98,26 +96,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     if (queue.length === 0) return;
     const group = queue.length <= flushOperationsMax ? queue : queue.slice(0, flushOperationsMax);
     queue = group === queue ? [] : queue.slice(flushOperationsMax);
-    flushes += 1;
-    const outcome = transaction(group);
-    if (outcome.kind === 'committed') settle(group, outcome.answers);
-    else if (outcome.kind === 'storage' || group.length === 1) refuse(group, outcome.error);
-    else isolate(group);
-  }
-
-  function isolate(group: readonly Operation[]): void {
-    isolations += 1;
-    for (const operation of group) {
-      const alone = transaction([operation]);
-      if (alone.kind === 'committed') settle([operation], alone.answers);
-      else refuse([operation], alone.error);
-    }
-  }
-
-  function settle(group: readonly Operation[], answers: readonly unknown[]): void {
-    operations += group.length;
-    for (let index = 0; index < group.length; index++) group[index]!.resolve(answers[index]);
-    for (let index = 0; index < group.length; index++) group[index]!.committed?.(answers[index]);
+    commitGroup(group);
   }
 
   return {
@@ -135,11 +114,40 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       schedule();
       return Promise.allSettled(answers);
     },
-    stats: () => ({ flushes, operations, isolations, queued: queue.length }),
+    stats: () => ({ ...counts, queued: queue.length }),
     close() {
       closed = true;
       while (queue.length > 0) flush();
     },
+  };
+}
+
+/** Commits a group in one transaction or, when one of its writes throws, each in a transaction of its own. */
+function createGroupCommit(
+  transaction: Transaction,
+  counts: { flushes: number; operations: number; isolations: number },
+): (group: readonly Operation[]) => void {
+  function settle(group: readonly Operation[], answers: readonly unknown[]): void {
+    counts.operations += group.length;
+    for (let index = 0; index < group.length; index++) group[index]!.resolve(answers[index]);
+    for (let index = 0; index < group.length; index++) group[index]!.committed?.(answers[index]);
+  }
+
+  function isolate(group: readonly Operation[]): void {
+    counts.isolations += 1;
+    for (const operation of group) {
+      const alone = transaction([operation]);
+      if (alone.kind === 'committed') settle([operation], alone.answers);
+      else refuse([operation], alone.error);
+    }
+  }
+
+  return (group) => {
+    counts.flushes += 1;
+    const outcome = transaction(group);
+    if (outcome.kind === 'committed') settle(group, outcome.answers);
+    else if (outcome.kind === 'storage' || group.length === 1) refuse(group, outcome.error);
+    else isolate(group);
   };
 }
 
@@ -154,8 +162,10 @@ type TransactionOutcome =
   /** A closure threw. */
   | { readonly kind: 'threw'; readonly error: unknown };
 
+type Transaction = (group: readonly Operation[]) => TransactionOutcome;
+
 /** Runs closures in one transaction: all of them are durable, or none has left a trace. */
-function createTransaction(options: CommitQueueOptions): (group: readonly Operation[]) => TransactionOutcome {
+function createTransaction(options: CommitQueueOptions): Transaction {
   const { database, beforeCommit, beforeGroup } = options;
   const begin = database.prepare('BEGIN IMMEDIATE');
   const commit = database.prepare('COMMIT');

@@ -33,8 +33,8 @@ export function lockState(path: string): StateLock {
       error,
     );
   }
-  writeFileSync(pidPath, `${process.pid}\n`);
   const held = database;
+  tellHolder(pidPath);
   return {
     release() {
       if (!held.isOpen) return;
@@ -42,6 +42,15 @@ export function lockState(path: string): StateLock {
       held.close();
     },
   };
+}
+
+/** The lock stands without it: a full disk keeps no service from starting. */
+function tellHolder(pidPath: string): void {
+  try {
+    writeFileSync(pidPath, `${process.pid}\n`);
+  } catch {
+    // Whoever is refused is told of an unknown process.
+  }
 }
 
 function holderOf(pidPath: string): string {

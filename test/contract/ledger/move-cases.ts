@@ -155,12 +155,20 @@ function outcomeCases({ open }: LedgerCases): void {
     await h.ledger.advance([moves.submit(issuanceId, 'arn:1')]);
     expect(await h.ledger.get(issuanceId)).toMatchObject({ state: 'submitted', ticket: 'arn:1' });
     const certificate = newCertificate();
-    expect(await h.ledger.advance([moves.issue(issuanceId, certificate, { from: 'submitted', adopted: false })])).toEqual([
-      { kind: 'moved' },
-    ]);
+    expect(
+      await h.ledger.advance([moves.issue(issuanceId, certificate, { from: 'submitted', adopted: false })]),
+    ).toEqual([{ kind: 'moved' }]);
     const record = await h.ledger.get(issuanceId);
     const { serial, notBefore, notAfter, fingerprint } = certificate;
-    expect(record).toMatchObject({ state: 'issued', adopted: false, ticket: 'arn:1', serial, notBefore, notAfter, fingerprint });
+    expect(record).toMatchObject({
+      state: 'issued',
+      adopted: false,
+      ticket: 'arn:1',
+      serial,
+      notBefore,
+      notAfter,
+      fingerprint,
+    });
     expect(plain(record?.certificateDer)).toEqual(plain(certificate.der));
   });
 
