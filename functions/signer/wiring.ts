@@ -3,7 +3,7 @@ import { createThrowawaySigners } from '../../shared/adapters/software/throwaway
 import { processStack } from '../../shared/adapters/stack/stack.ts';
 import { createCrlShards } from '../../shared/issuance/crl-shards.ts';
 import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
-import type { IssueCertificatePorts, SignerReport } from '../../shared/issuance/issue-certificate.ts';
+import type { IssueCertificatePorts, SignerReport } from '../../shared/issuance/signer-ports.ts';
 import { createBackends } from './backends.ts';
 
 type Logger = ReturnType<typeof processStack>['logger'];

@@ -27,6 +27,7 @@ const bodyBytesMax = 1_048_576;
 const drainBytesMax = 16 * bodyBytesMax;
 const connectionsMax = 1024;
 const closeWaitMsMax = 2000;
+const closeIdleIntervalMs = 20;
 const targetPrefix = 'ACMPrivateCA.';
 const contentType = 'application/x-amz-json-1.1';
 
@@ -194,9 +195,11 @@ function createHttpServer(paths: LocalPaths, log: (message: string) => void): Se
 
 async function closeServer(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  // A client may have its answer before the server has noticed that the connection is idle, so once is not enough.
+  const idle = setInterval(() => server.closeIdleConnections(), closeIdleIntervalMs);
   const timer = setTimeout(() => server.closeAllConnections(), closeWaitMsMax);
   await closed;
+  clearInterval(idle);
   clearTimeout(timer);
 }
 
@@ -221,7 +224,7 @@ export async function startAcmPcaEndpoint(options: AcmPcaEndpointOptions): Promi
     endpoint.store.close();
   };
   try {
-    applyControl(endpoint, options.switches ?? {});
+    if (options.switches !== undefined) applyControl(endpoint, options.switches);
     await listen(server, options.port);
   } catch (error) {
     closer.abort();

@@ -123,12 +123,14 @@ function compileRoutes(routes: readonly Route[]): readonly CompiledRoute[] {
     let entry = compiled.get(route.path);
     if (entry === undefined) {
       const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
-      entry = { form: new RegExp(`^${route.path.replace(/\{\w+\}/g, '([^/]+)')}$`), names, methods: new Map() };
+      const form = route.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '([^/]+)');
+      entry = { form: new RegExp(`^${form}$`), names, methods: new Map() };
       compiled.set(route.path, entry);
     }
     entry.methods.set(route.method, route);
   }
-  return [...compiled.values()];
+  // The most specific path first, as API Gateway chooses.
+  return [...compiled.values()].sort((one, other) => one.names.length - other.names.length);
 }
 
 async function serve(

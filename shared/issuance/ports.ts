@@ -113,6 +113,8 @@ export type AdvanceOutcome =
   | { readonly kind: 'held'; readonly names: readonly string[] }
   /** To `approved`: the key belongs to another owner. */
   | { readonly kind: 'key-of-another-owner' }
+  /** To `approved`: the key was revoked for compromise. */
+  | { readonly kind: 'key-compromised' }
   /** To `intended`: the CA is frozen. */
   | { readonly kind: 'frozen' }
   /** To `intended` or `issued`: the issuer has this serial already. */

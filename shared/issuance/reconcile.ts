@@ -1,8 +1,8 @@
 import type { Hierarchy } from '../hierarchy/hierarchy.ts';
 import { findAuthority } from '../hierarchy/hierarchy.ts';
 import { type IssuanceState, staleAfterMs } from './issuance-state.ts';
-import { tokenReuseMsMax } from './issue-certificate.ts';
 import type { Clock, IssuanceLedger, StaleIssuance, Transition, WorkQueue } from './ports.ts';
+import { tokenReuseMsMax } from './signer-ports.ts';
 
 export interface ReconcilePorts {
   readonly hierarchy: Hierarchy;

@@ -108,12 +108,7 @@ function holdViolations(record: IssuanceRecord, holders: Holders): readonly Poli
   }
   if (holders.keyOwner !== undefined && holders.keyOwner !== record.owner) violations.push(keyOfAnotherOwner);
   if (holders.keyCompromised) {
-    violations.push({
-      code: 'key-compromised',
-      field: 'publicKey',
-      message: 'the key was revoked for compromise: make a new one',
-      reference: 'RFC 5280 5.3.1 keyCompromise',
-    });
+    violations.push(keyCompromised);
   }
   return violations;
 }
@@ -134,6 +129,13 @@ const keyOfAnotherOwner: PolicyViolation = {
   field: 'publicKey',
   message: 'the key belongs to another owner: make a new one',
   reference: 'docs/DESIGN.md, name holds',
+};
+
+const keyCompromised: PolicyViolation = {
+  code: 'key-compromised',
+  field: 'publicKey',
+  message: 'the key was revoked for compromise: make a new one',
+  reference: 'RFC 5280 5.3.1 keyCompromise',
 };
 
 interface Moved {
@@ -165,6 +167,8 @@ function raceViolations(outcome: AdvanceOutcome): readonly PolicyViolation[] {
       return outcome.names.map((name) => nameHeld(name, false));
     case 'key-of-another-owner':
       return [keyOfAnotherOwner];
+    case 'key-compromised':
+      return [keyCompromised];
     case 'moved':
     case 'conflict':
     case 'frozen':

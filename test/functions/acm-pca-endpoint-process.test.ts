@@ -10,17 +10,21 @@ import {
   GetCertificateCommand,
 } from '@aws-sdk/client-acm-pca';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ReportEntry } from '../../localstack/acm-pca/report-content.ts';
 import { databaseFileName, readIssuedCertificates } from '../../localstack/acm-pca/store.ts';
 import { keyUsageExtension, subjectAltNameExtension } from '../../shared/pki/certificate-builder.ts';
 import {
   activate,
   clientOf,
   createAuthority,
+  finishReport,
   issue,
   issueAndGet,
   newCsr,
   newRoot,
   newSubordinate,
+  readObject,
+  startReport,
   startTestEndpoint,
 } from '../support/acm-pca-endpoint.ts';
 
@@ -51,8 +55,9 @@ interface Running {
   readonly client: ACMPCAClient;
 }
 
-async function start(more: { readonly ipc?: boolean } = {}): Promise<Running> {
-  const args = ['--port', '0', '--state', stateDir, '--issue-delay-ms', '0', '--create-delay-ms', '0'];
+async function start(more: { readonly ipc?: boolean; readonly args?: readonly string[] } = {}): Promise<Running> {
+  const delays = ['--issue-delay-ms', '0', '--create-delay-ms', '0'];
+  const args = ['--port', '0', '--state', stateDir, ...delays, ...(more.args ?? [])];
   const child =
     more.ipc === true
       ? fork(main, args, { silent: true })
@@ -121,12 +126,61 @@ describe('the endpoint as a process', () => {
   });
 
   it('names every fault of its command line (command-line)', () => {
-    const args = [main, '--port', 'x', '--account', '1', '--issue-delay-ms', '9-1'];
+    const reports = ['--report-delay-ms', 'x', '--report-interval-ms', '1-2'];
+    const args = [
+      main,
+      '--port',
+      'x',
+      '--account',
+      '1',
+      '--issue-delay-ms',
+      '9-1',
+      '--quotas',
+      '{"Nothing":1}',
+      ...reports,
+    ];
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
     expect(status).toBe(2);
-    for (const option of ['--port', '--state', '--account', '--issue-delay-ms'])
+    const options = ['--port', '--state', '--account', '--issue-delay-ms', '--quotas'];
+    for (const option of [...options, '--report-delay-ms', '--report-interval-ms'])
       expect(stderr).toContain(`${option}: `);
     expect(spawnSync(process.execPath, [main, '--nothing']).status).toBe(2);
+  });
+});
+
+describe('reports, quotas and switches of a process', () => {
+  it('takes quotas by name, in place and from a file, none by default, and has no control path by default (command-line)', async () => {
+    const file = join(stateDir, 'quotas.json');
+    writeFileSync(file, '{"GetCertificate":3}');
+    const quotasOf = async (...args: string[]) => {
+      const { child, ready } = await start({ args });
+      const control = (await fetch(`${ready.url}/_control`)).status;
+      await end(child, 'SIGTERM');
+      return [ready.quotas, ready.control, control];
+    };
+    expect(await quotasOf()).toEqual([{}, false, 400]);
+    expect(await quotasOf('--quotas', '{"IssueCertificate":25}', '--control')).toEqual([
+      { IssueCertificate: 25 },
+      true,
+      200,
+    ]);
+    expect(await quotasOf('--quotas', file)).toEqual([{ GetCertificate: 3 }, false, 400]);
+    expect(await quotasOf('--quotas', 'none')).toEqual([{}, false, 400]);
+    expect((await quotasOf('--quotas', 'aws'))[0]).toMatchObject({ IssueCertificate: 25, GetCertificate: 75 });
+  });
+
+  it('finishes after SIGKILL the report that it was making, with what it began with (durability)', async () => {
+    const first = await start({ args: ['--report-delay-ms', '1'] });
+    const root = await newRoot(first.client);
+    const arns = [await issue(first.client, root), await issue(first.client, root)];
+    const report = await startReport(first.client, root);
+    await end(first.child, 'SIGKILL');
+    const second = await start({ args: ['--report-interval-ms', '0'] });
+    await issue(second.client, root);
+    expect((await finishReport(second.client, report)).AuditReportStatus).toBe('SUCCESS');
+    const entries = JSON.parse(await readObject(second.ready.url, report.key)) as ReportEntry[];
+    expect(entries.slice(1).map(({ certificateArn }) => certificateArn)).toEqual(arns);
+    await startReport(second.client, root);
   });
 });
 

@@ -22,7 +22,11 @@ import {
 import { AsnConvert } from '@peculiar/asn1-schema';
 import * as asn1 from '@peculiar/asn1-x509';
 import type { ReportEntry } from '../../localstack/acm-pca/report-content.ts';
-import { type AcmPcaEndpoint, type AcmPcaEndpointOptions, startAcmPcaEndpoint } from '../../localstack/acm-pca/server.ts';
+import {
+  type AcmPcaEndpoint,
+  type AcmPcaEndpointOptions,
+  startAcmPcaEndpoint,
+} from '../../localstack/acm-pca/server.ts';
 import type { Extension } from '../../shared/pki/certificate.ts';
 import { assembleCertificationRequest, buildCertificationRequestInfo } from '../../shared/pki/certificate-builder.ts';
 import { encodeDistinguishedName } from '../../shared/pki/distinguished-name.ts';

@@ -6,7 +6,7 @@ import { MalformedError } from '../../pki/malformed.ts';
 import { type HttpResponse, problemResponse } from './http-response.ts';
 
 /** Errors of an adapter that mean the ledger cannot be written now; they carry one of these codes. */
-const storageCodes: ReadonlySet<unknown> = new Set(['storage-full', 'storage-failed', 'ledger-overloaded']);
+const storageCodes: ReadonlySet<unknown> = new Set(['storage-full', 'storage-failed', 'ledger-overloaded', 'storage-closed', 'state-corrupt']);
 const storageRetryAfterMs = 5_000;
 
 /**

@@ -128,9 +128,8 @@ function createApprove(prepare: Prepare): (standing: Standing, move: Move<'appro
     });
     if (held.length > 0) return { kind: 'held', names: held };
     const key = keyOf.get(request.spki_sha256);
-    // A key compromised since the policy looked is nobody's to use: refused by the outcome that refuses a key.
-    if (key !== undefined && (key.owner !== request.owner || key.compromised_at !== null))
-      return { kind: 'key-of-another-owner' };
+    if (key !== undefined && key.compromised_at !== null) return { kind: 'key-compromised' };
+    if (key !== undefined && key.owner !== request.owner) return { kind: 'key-of-another-owner' };
 
     const absent = move.droppedExtensions.length === 0;
     update.run(

@@ -92,20 +92,8 @@ export function createQueues(parts: QueuesParts): Queues {
       const state = open(name);
       const { receiveCountMax, deadLetterQueue } = options;
       if (receiveCountMax === undefined && deadLetterQueue === undefined) return state.queue;
-      invariant(
-        receiveCountMax !== undefined &&
-          Number.isInteger(receiveCountMax) &&
-          receiveCountMax >= 1 &&
-          receiveCountMax <= 1_000,
-        'out-of-bounds',
-        `receiveCountMax ${receiveCountMax} of ${name}`,
-      );
-      invariant(
-        deadLetterQueue !== undefined && deadLetterQueue !== name,
-        'out-of-bounds',
-        `${name} has no dead-letter queue`,
-      );
-      const redrive = { queue: open(deadLetterQueue).number, source: name, receiveCountMax };
+      checkRedrive(name, receiveCountMax, deadLetterQueue);
+      const redrive = { queue: open(deadLetterQueue!).number, source: name, receiveCountMax: receiveCountMax! };
       const same = state.redrive === undefined || JSON.stringify(state.redrive) === JSON.stringify(redrive);
       invariant(same, 'already-exists', `${name} is open already with another redrive policy`);
       state.redrive = redrive;
@@ -134,6 +122,21 @@ export function createQueues(parts: QueuesParts): Queues {
   };
 }
 
+function checkRedrive(name: string, receiveCountMax: number | undefined, deadLetterQueue: string | undefined): void {
+  const count = receiveCountMax ?? 0;
+  const isCount = Number.isInteger(count) && count >= 1 && count <= 1_000;
+  invariant(isCount, 'out-of-bounds', `receiveCountMax ${receiveCountMax} of ${name}`);
+  const isOther = deadLetterQueue !== undefined && deadLetterQueue !== name;
+  invariant(isOther, 'out-of-bounds', `${name} has no dead-letter queue`);
+}
+
+function checkReceive(countMax: number, visibilityMs: number, waitMsMax: number): void {
+  const isCount = Number.isInteger(countMax) && countMax >= 1 && countMax <= batchCountMax;
+  invariant(isCount, 'out-of-bounds', `countMax ${countMax}`);
+  invariant(visibilityMs >= 1 && visibilityMs <= visibilityMsMax, 'out-of-bounds', `visibilityMs ${visibilityMs}`);
+  invariant(waitMsMax >= 0 && waitMsMax <= waitMsMaxMax, 'out-of-bounds', `waitMsMax ${waitMsMax}`);
+}
+
 function createQueue(
   { store, commits, clock }: QueuesParts,
   bell: Bell,
@@ -154,6 +157,13 @@ function createQueue(
     return taken.messages;
   }
 
+  function dueInMs(): number | undefined {
+    const at = clock();
+    if (store.hasVisible(number, at)) return 0;
+    const next = store.visibleNext(number, at);
+    return next === undefined ? undefined : next - at;
+  }
+
   return {
     name,
     async send(bodies) {
@@ -170,27 +180,10 @@ function createQueue(
     },
     depth: async () => store.depth(number, clock()),
     async receive({ countMax, visibilityMs, waitMsMax }) {
-      invariant(
-        Number.isInteger(countMax) && countMax >= 1 && countMax <= batchCountMax,
-        'out-of-bounds',
-        `countMax ${countMax}`,
-      );
-      invariant(visibilityMs >= 1 && visibilityMs <= visibilityMsMax, 'out-of-bounds', `visibilityMs ${visibilityMs}`);
-      invariant(waitMsMax >= 0 && waitMsMax <= waitMsMaxMax, 'out-of-bounds', `waitMsMax ${waitMsMax}`);
+      checkReceive(countMax, visibilityMs, waitMsMax);
       const messages = await take(countMax, visibilityMs);
       if (messages.length > 0 || waitMsMax === 0) return messages;
-      return longPoll(
-        bell,
-        number,
-        waitMsMax,
-        () => take(countMax, visibilityMs),
-        () => {
-          const at = clock();
-          if (store.hasVisible(number, at)) return 0;
-          const next = store.visibleNext(number, at);
-          return next === undefined ? undefined : next - at;
-        },
-      );
+      return longPoll(bell, number, waitMsMax, () => take(countMax, visibilityMs), dueInMs);
     },
     async acknowledge(receipts) {
       invariant(receipts.length <= batchCountMax, 'out-of-bounds', `${receipts.length} receipts in one call`);

@@ -13,6 +13,7 @@ const hourMs = 3_600_000;
 /** The counters of the blast radius. The value of the dimension `total` is the empty string. */
 export function counterCases(cases: LedgerCases): void {
   exampleCases(cases);
+  revocationCases(cases);
   propertyCase(cases);
 }
 
@@ -67,7 +68,9 @@ function exampleCases({ open, eventually }: LedgerCases): void {
       );
     });
   });
+}
 
+function revocationCases({ open, eventually }: LedgerCases): void {
   it('counts a revocation in the bucket of the certificate (counters-revoked)', async () => {
     await using h = disposable(await open());
     const { issuanceId } = await guideTo('issued', h);

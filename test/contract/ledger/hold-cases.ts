@@ -4,7 +4,12 @@ import { digestOf, guideTo, ledgerTime, moves, unique } from '../../support/ledg
 import type { LedgerCases } from '../ledger-suite.ts';
 
 /** Names held for (owner, key), and keys for owners, from the first approval on. */
-export function holdCases({ open }: LedgerCases): void {
+export function holdCases(cases: LedgerCases): void {
+  firstHoldCases(cases);
+  holdTakeoverCases(cases);
+}
+
+function firstHoldCases({ open }: LedgerCases): void {
   it('holds every name of an approved issuance, and its key (hold)', async () => {
     await using h = disposable(await open());
     const names = [`dns:${unique('a')}.example`, `dns:${unique('b')}.example`];
@@ -63,7 +68,9 @@ export function holdCases({ open }: LedgerCases): void {
     expect(await h.ledger.advance([moves.approve(issuanceId)])).toEqual([{ kind: 'key-of-another-owner' }]);
     expect((await h.ledger.holders(issuance.names, spkiSha256)).names).toEqual([]);
   });
+}
 
+function holdTakeoverCases({ open }: LedgerCases): void {
   it('gives a name to one of two keys that ask at once (hold-race)', async () => {
     await using h = disposable(await open());
     const names = [`dns:${unique('name')}.example`];

@@ -17,7 +17,9 @@ import type { LedgerCases } from '../ledger-suite.ts';
 export function moveCases(cases: LedgerCases): void {
   decisionCases(cases);
   intentCases(cases);
+  fenceAndSerialCases(cases);
   outcomeCases(cases);
+  settlementCases(cases);
   concurrencyCases(cases);
 }
 
@@ -118,7 +120,9 @@ function intentCases({ open }: LedgerCases): void {
     const settled = await Promise.allSettled([1, 2].map(() => h.ledger.advance([moves.intend(prepared)])));
     expect(settled.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });
+}
 
+function fenceAndSerialCases({ open }: LedgerCases): void {
   it('reads the freeze fence (frozen)', async () => {
     await using h = disposable(await open());
     const caId = unique('ca');
@@ -190,7 +194,9 @@ function outcomeCases({ open }: LedgerCases): void {
     await expect(h.ledger.advance([moves.issue(issuanceId, newCertificate())])).rejects.toThrow();
     expect((await h.ledger.get(issuanceId))?.state).toBe('intended');
   });
+}
 
+function settlementCases({ open }: LedgerCases): void {
   it('marks a certificate that was found at the CA after its answer was lost (adopted)', async () => {
     await using h = disposable(await open());
     const { issuanceId, certificate } = await guideTo('orphan-suspected', h);

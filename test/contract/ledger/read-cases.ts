@@ -13,7 +13,13 @@ import {
 import type { LedgerCases } from '../ledger-suite.ts';
 
 /** Reads by id, the reconciler's and the operator's reads, and CRL slots. */
-export function readCases({ open, eventually }: LedgerCases): void {
+export function readCases(cases: LedgerCases): void {
+  idCases(cases);
+  reconcilerCases(cases);
+  countCases(cases);
+}
+
+function idCases({ open }: LedgerCases): void {
   it('answers undefined for what is not there, however the id looks (absent)', async () => {
     await using h = disposable(await open());
     for (const id of [
@@ -53,7 +59,9 @@ export function readCases({ open, eventually }: LedgerCases): void {
     expect((await h.ledger.current(first.requestId))?.issuanceId).toBe(`${first.requestId}.11`);
     expect((await h.ledger.get(`${first.requestId}.2`))?.ordinal).toBe(2);
   });
+}
 
+function reconcilerCases({ open, eventually }: LedgerCases): void {
   it('lists the stale of a state, oldest first, none younger, no more than asked (stale)', async () => {
     await using h = disposable(await open());
     const at = [5, 1, 3, 2, 4].map((minute) => ledgerTime + minute * minuteMs);
@@ -95,7 +103,9 @@ export function readCases({ open, eventually }: LedgerCases): void {
       await expect(h.ledger.stale('received', ledgerTime, countMax)).rejects.toThrow();
     await expect(h.ledger.stale('issued', ledgerTime, 10)).rejects.toThrow();
   });
+}
 
+function countCases({ open, eventually }: LedgerCases): void {
   it('counts what a CA has not settled, by state (unsettled)', async () => {
     await using h = disposable(await open());
     for (const state of [

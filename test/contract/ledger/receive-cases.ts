@@ -5,7 +5,12 @@ import { dayMs, ledgerTime, newCredential, newIssuance } from '../../support/led
 import type { LedgerCases } from '../ledger-suite.ts';
 
 /** `receive`: ordinals and the count of the credential, in one transaction. */
-export function receiveCases({ open }: LedgerCases): void {
+export function receiveCases(cases: LedgerCases): void {
+  ordinalCases(cases);
+  creditCases(cases);
+}
+
+function ordinalCases({ open }: LedgerCases): void {
   it('answers the record as it then reads it (received-record)', async () => {
     await using h = disposable(await open());
     const credential = newCredential();
@@ -57,7 +62,9 @@ export function receiveCases({ open }: LedgerCases): void {
     expect(outcomes.map(({ kind }) => kind).sort()).toEqual([...Array(7).fill('conflict'), 'received']);
     expect((await h.credentials.get(credential.id))?.used).toBe(1);
   });
+}
 
+function creditCases({ open }: LedgerCases): void {
   it('stops at countMax when many ask at once (count-max-race)', async () => {
     await using h = disposable(await open());
     const credential = newCredential({ countMax: 5 });
