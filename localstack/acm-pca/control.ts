@@ -112,7 +112,7 @@ const changeSchema = closed({
 const ajv = new Ajv({ allErrors: true, strict: true, strictRequired: false });
 const validators = new Map<object, ValidateFunction>();
 
-/** Compiled when first needed: an endpoint without switches does not pay for it. */
+/** Compiled when first needed: an endpoint whose switches nobody touches does not pay for it. */
 function faultsOf(schema: object, name: string, value: unknown): readonly string[] {
   const validate = validators.get(schema) ?? ajv.compile(schema);
   validators.set(schema, validate);

@@ -1,8 +1,7 @@
 /**
- * The local ACM PCA endpoint as a process:
- * `node localstack/acm-pca/main.ts --port P --state DIR [--account ID] [--region R] [--issue-delay-ms N|MIN-MAX]
- * [--create-delay-ms N] [--report-delay-ms N] [--report-interval-ms N] [--quotas aws|none|FILE|JSON] [--control]`. One JSON line on standard output when it is ready; it says that it is an emulator. Ends on SIGTERM,
- * and when its parent goes, if that holds an IPC channel.
+ * The local ACM PCA endpoint as a process: `node localstack/acm-pca/main.ts --port P --state DIR`, and the options that `usage`
+ * names. One JSON line on standard output when it is ready; it says that it is an emulator. Ends on SIGTERM, and when its parent
+ * goes, if that holds an IPC channel.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -12,9 +11,9 @@ import type { QuotaChoice } from './quotas.ts';
 import { type AcmPcaEndpointOptions, startAcmPcaEndpoint } from './server.ts';
 import { defaultAuditReportPolicy } from './switches.ts';
 
-const usage =
-  'usage: main.ts --port P --state DIR [--account 000000000000] [--region us-east-1] [--issue-delay-ms N|MIN-MAX] [--create-delay-ms N]\n' +
-  '               [--report-delay-ms N] [--report-interval-ms N] [--quotas aws|none|FILE|JSON] [--control]';
+const usage = `usage: main.ts --port P --state DIR [--account 000000000000] [--region us-east-1]
+               [--issue-delay-ms N|MIN-MAX] [--create-delay-ms N] [--report-delay-ms N] [--report-interval-ms N]
+               [--quotas aws|none|FILE|JSON] [--control]`;
 
 type DelayRange = { readonly min: number; readonly max: number };
 

@@ -4,7 +4,6 @@
  * Exit status 0 when nothing is wrong.
  */
 import { parseArgs } from 'node:util';
-import { findModule } from '../../bootstrap/softhsm.mjs';
 import { type KillResult, runKillRounds } from './kill-rounds.ts';
 
 const { values } = parseArgs({
@@ -17,11 +16,16 @@ const { values } = parseArgs({
   },
 });
 
+/** The bootstrap is plain JavaScript: it runs before anything is installed. */
+const bootstrap: { readonly findModule: () => string | undefined } = await import(
+  new URL('../../bootstrap/softhsm.mjs', import.meta.url).href
+);
+
 const result = await runKillRounds({
   rounds: Number(values.rounds),
   seed: Number(values.seed),
   clients: Number(values.clients),
-  pkcs11Module: process.env.SEALWRIGHT_PKCS11_MODULE ?? (findModule() as string | undefined),
+  pkcs11Module: bootstrap.findModule(),
   ...(values.state === undefined ? {} : { stateDir: values.state }),
   report: (line) => process.stderr.write(`${line}\n`),
 });

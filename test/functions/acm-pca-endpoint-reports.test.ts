@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -210,6 +210,8 @@ describe('asking for audit reports', () => {
       S3Key: report.key,
     });
     expect(await errorNameOf(startReport(client, root))).toBe('RequestInProgressException');
+    const path = join(endpoint.stateDir, 'buckets', reportBucket, report.key);
+    while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 1));
     await expect(readObject(endpoint.url, report.key)).rejects.toThrow('404');
     endpoint.advance(1);
     expect((await finishReport(client, report)).AuditReportStatus).toBe('SUCCESS');
@@ -228,10 +230,13 @@ describe('asking for audit reports', () => {
     expect(await errorNameOf(startReport(client, root))).toBe('no error');
   });
 
-  it('takes one of two calls at the same time (interval)', async () => {
+  it('takes one of several calls at the same time, without an interval too (in-progress)', async () => {
+    endpoint.control({ auditReports: { delayMs: 1000, intervalMs: 0, intervalError: 'LimitExceededException' } });
     const names = await Promise.all([1, 2, 3].map(() => errorNameOf(startReport(client, root))));
     expect(names.filter((name) => name === 'no error')).toHaveLength(1);
     expect(names.filter((name) => name === 'RequestInProgressException')).toHaveLength(2);
+    endpoint.advance(999);
+    expect(await errorNameOf(startReport(client, root))).toBe('RequestInProgressException');
   });
 
   it('answers FAILED for a report that could not be made, has no object, and takes the next one (failed)', async () => {
@@ -248,6 +253,15 @@ describe('asking for audit reports', () => {
     writeFileSync(join(endpoint.stateDir, 'buckets', 'is-a-file'), '');
     const report = await startReport(client, root, 'JSON', 'is-a-file');
     expect((await finishReport(client, report)).AuditReportStatus).toBe('FAILED');
+  });
+
+  it('leaves nothing behind of a report that fails halfway (failed)', async () => {
+    await issue(client, root);
+    inState(endpoint.stateDir, "UPDATE certificate SET der = x'3000' WHERE seq = 2");
+    const report = await startReport(client, root);
+    expect((await finishReport(client, report)).AuditReportStatus).toBe('FAILED');
+    const folder = join(endpoint.stateDir, 'buckets', reportBucket, report.key, '..');
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('refuses buckets and formats that are none, CAs that never issued, and reports of others (refusals)', async () => {

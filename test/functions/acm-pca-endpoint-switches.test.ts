@@ -183,7 +183,9 @@ describe('switches of a CA', () => {
 
   it('holds issuances until they are let go, over a restart too (hold-issuance)', async () => {
     const earlier = await issue(client, root);
+    const other = await newRoot(client);
     change({ holdIssuance: true });
+    expect(await errorNameOf(issueAndGet(client, other))).toBe('no error');
     const held = await issue(client, root, { IdempotencyToken: 'held' });
     endpoint.advance(86_400_000);
     expect(await errorNameOf(get(held))).toBe('RequestInProgressException');
