@@ -31,7 +31,13 @@ export function undoWhenInterrupted(): void {
   const interrupt = async () => {
     if (interrupted) return;
     interrupted = true;
-    for (const undo of [...undoings].toReversed()) await Promise.resolve(undo()).catch(() => undefined);
+    for (const undo of [...undoings].toReversed()) {
+      try {
+        await undo();
+      } catch {
+        // What cannot be undone must not keep the rest from it.
+      }
+    }
     process.exit(130);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect'] as const) process.on(signal, interrupt);

@@ -86,9 +86,13 @@ function readRoute(functionName: string, settings: unknown): { readonly method: 
   const { method, path, ...others } = asObject(functionName, 'httpApi', settings);
   const verb = String(method).toUpperCase();
   if (Object.keys(others).length > 0)
-    throw new DeploymentError(`function ${functionName}: httpApi settings not served: ${Object.keys(others).join(', ')}`);
+    throw new DeploymentError(
+      `function ${functionName}: httpApi settings not served: ${Object.keys(others).join(', ')}`,
+    );
   if (!routeMethods.has(verb) || typeof path !== 'string' || !/^(\/([A-Za-z0-9._-]+|\{[A-Za-z0-9_]+\}))+$/.test(path))
-    throw new DeploymentError(`function ${functionName}: the embedded host does not serve the route ${verb} ${String(path)}`);
+    throw new DeploymentError(
+      `function ${functionName}: the embedded host does not serve the route ${verb} ${String(path)}`,
+    );
   return { method: verb, path };
 }
 
@@ -139,6 +143,7 @@ function readRate(schedule: Yaml): number {
   const unitMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }[match[2] as 'minute' | 'hour' | 'day'];
   const everyMs = Number(match[1]) * unitMs;
   // setInterval takes no more, and would run at once.
-  if (everyMs > 2 ** 31 - 1) throw new DeploymentError(`schedule ${String(rate)}: the embedded host serves up to 24 days`);
+  if (everyMs > 2 ** 31 - 1)
+    throw new DeploymentError(`schedule ${String(rate)}: the embedded host serves up to 24 days`);
   return everyMs;
 }

@@ -165,22 +165,36 @@ export function resume(
   records: readonly IssuanceRecord[],
   outcomes: Outcomes,
 ): readonly Order[] {
-  const orders: Order[] = [];
-  for (const record of records) {
-    const { intent, issuanceId } = record;
-    if (intent === undefined) throw new Error(`issuance ${issuanceId} is intended without an intent`);
-    // Past the window the token no longer protects: never sign blindly, the reconciler settles it.
-    if (intent.kind === 'template' && ports.clock() - intent.at > tokenReuseMsMax) continue;
-    const { publicKey } = parseCertificationRequest(record.csrDer);
-    const result = prepare(ports, group.issuer, record, redraftIntent(intent, record.profile, group.issuer, publicKey));
-    if (result.kind === 'refused') {
-      ports.report.itemFailed(issuanceId, new Error(lintError(result.findings, intent.at).message));
-      outcomes.set(issuanceId, again(issuanceId, 'lint-failed'));
-      continue;
+  return records.flatMap((record) => {
+    try {
+      return resumeOne(ports, group, record, outcomes);
+    } catch (cause) {
+      // What the ledger holds of it cannot be read: its own message ends in the dead-letter queue, the batch goes on.
+      ports.report.itemFailed(record.issuanceId, cause);
+      outcomes.set(record.issuanceId, again(record.issuanceId, 'evaluation-failed'));
+      return [];
     }
-    // The ledger holds this very intent: redeeming it here is what `advance` did the first time.
-    redeem(result.prepared);
-    orders.push({ record, prepared: result.prepared });
+  });
+}
+
+function resumeOne(
+  ports: IssueCertificatePorts,
+  group: Group,
+  record: IssuanceRecord,
+  outcomes: Outcomes,
+): readonly Order[] {
+  const { intent, issuanceId } = record;
+  if (intent === undefined) throw new Error(`issuance ${issuanceId} is intended without an intent`);
+  // Past the window the token no longer protects: never sign blindly, the reconciler settles it.
+  if (intent.kind === 'template' && ports.clock() - intent.at > tokenReuseMsMax) return [];
+  const { publicKey } = parseCertificationRequest(record.csrDer);
+  const result = prepare(ports, group.issuer, record, redraftIntent(intent, record.profile, group.issuer, publicKey));
+  if (result.kind === 'refused') {
+    ports.report.itemFailed(issuanceId, new Error(lintError(result.findings, intent.at).message));
+    outcomes.set(issuanceId, again(issuanceId, 'lint-failed'));
+    return [];
   }
-  return orders;
+  // The ledger holds this very intent: redeeming it here is what `advance` did the first time.
+  redeem(result.prepared);
+  return [{ record, prepared: result.prepared }];
 }

@@ -31,12 +31,16 @@ export async function reconcile(ports: ReconcilePorts, quietMs?: number): Promis
   const find = (state: IssuanceState) =>
     ports.ledger.stale(state, ports.clock() - (quietMs ?? staleAfterMs[state] ?? 0), staleCountMax);
   const received = await find('received');
-  if (received.length > 0) await ports.enrolmentQueue.send(received.map(({ issuanceId }) => issuanceId));
   const approved = await find('approved');
   const submitted = await find('submitted');
   const { resumable, orphans } = await sortIntended(ports, await find('intended'));
-  await sendToSigners(ports, [...approved, ...submitted, ...resumable]);
-  if (orphans.length > 0) await ports.ledger.advance(orphans);
+  // Each on its own: a queue that is not there must not keep the reconciler from the others.
+  const work = await Promise.allSettled([
+    received.length === 0 ? undefined : ports.enrolmentQueue.send(received.map(({ issuanceId }) => issuanceId)),
+    ...sendToSigners(ports, [...approved, ...submitted, ...resumable]),
+    orphans.length === 0 ? undefined : ports.ledger.advance(orphans),
+  ]);
+  for (const one of work) if (one.status === 'rejected') throw one.reason;
   return {
     resent: {
       received: received.length,
@@ -70,9 +74,9 @@ async function sortIntended(ports: ReconcilePorts, intended: readonly StaleIssua
   return { resumable, orphans };
 }
 
-async function sendToSigners(ports: ReconcilePorts, issuances: readonly StaleIssuance[]): Promise<void> {
+function sendToSigners(ports: ReconcilePorts, issuances: readonly StaleIssuance[]): readonly Promise<void>[] {
   const byBackend = Map.groupBy(issuances, ({ caId }) => findAuthority(ports.hierarchy, caId)?.backend ?? 'none');
-  for (const [backend, items] of byBackend) {
-    await ports.signingQueue(backend)?.send(items.map(({ issuanceId }) => issuanceId));
-  }
+  return [...byBackend].flatMap(
+    ([backend, items]) => ports.signingQueue(backend)?.send(items.map(({ issuanceId }) => issuanceId)) ?? [],
+  );
 }

@@ -21,13 +21,15 @@ export async function verifyIssued(
   subject: Omit<LintSubject, 'certificate'>,
 ): Promise<VerifyOutcome> {
   let certificate: Certificate;
+  let faults: string[];
   try {
     certificate = parseCertificate(certificateDer);
+    faults = intent.kind === 'tbs' ? tbsFaults(certificate, intent) : fieldFaults(certificate, intent, subject);
   } catch (cause) {
+    // Not a certificate, or one with an extension that is malformed: in both cases not what was intended.
     if (!(cause instanceof MalformedError)) throw cause;
-    return { kind: 'misissued', faults: [`not a certificate: ${cause.code}`] };
+    return { kind: 'misissued', faults: [`not a certificate, or malformed inside: ${cause.code}`] };
   }
-  const faults = intent.kind === 'tbs' ? tbsFaults(certificate, intent) : fieldFaults(certificate, intent, subject);
   if (!(await verifyCertificateSignature(certificate, subject.issuer.tbs.publicKey)))
     faults.push("the signature does not verify under the issuer's key");
   if (faults.length > 0) return { kind: 'misissued', faults };

@@ -80,7 +80,9 @@ function toldFaults(records: readonly IssuanceRecord[], told: ReadonlyMap<string
     }
     const wanted = expectRefusal ? 'rejected' : 'issued';
     if (record.state !== wanted)
-      fault(`${issuanceId} (${profile}) is ${record.state}, not ${wanted}: ${JSON.stringify(record.lastError ?? null)}`);
+      fault(
+        `${issuanceId} (${profile}) is ${record.state}, not ${wanted}: ${JSON.stringify(record.lastError ?? null)}`,
+      );
     if (record.spkiSha256 !== spkiSha256) fault(`${issuanceId} has another key than was sent`);
   }
 }
@@ -116,7 +118,11 @@ function certificateFaults(records: readonly IssuanceRecord[], stateDir: string,
     fingerprints.add(fingerprint);
     const certificate = new X509Certificate(certificateDer);
     if (sha256Hex(certificateDer) !== fingerprint) fault(`${issuanceId}: the fingerprint is not the certificate's`);
-    if (createHash('sha256').update(certificate.publicKey.export({ type: 'spki', format: 'der' })).digest('hex') !== spkiSha256)
+    if (
+      createHash('sha256')
+        .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
+        .digest('hex') !== spkiSha256
+    )
       fault(`${issuanceId}: the certificate has another key`);
     if (BigInt(`0x${certificate.serialNumber}`) !== BigInt(`0x${serial}`)) fault(`${issuanceId}: another serial`);
     if (!issuers.get(caId)!.some((issuer) => certificate.verify(issuer.publicKey)))

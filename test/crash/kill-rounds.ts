@@ -28,6 +28,8 @@ export interface KillOptions {
   readonly rounds: number;
   readonly seed: number;
   readonly clients: number;
+  /** Of each client between its POSTs; 0 builds up a backlog that the kill then meets. */
+  readonly pauseMs: number;
   /** Kept when given. */
   readonly stateDir?: string;
   readonly pkcs11Module: string | undefined;
@@ -70,7 +72,6 @@ export interface KillResult {
 const targets: readonly RoundTarget[] = ['service', 'acm-pca', 'main', 'group', 'starting'];
 const settleMsMax = 300_000;
 const startMsMax = 90_000;
-const pauseMs = 40;
 
 /** Mulberry32: small, seeded, good enough to pick moments. */
 function randomOf(seed: number): () => number {
@@ -180,7 +181,7 @@ function startLoad(world: World, running: RunningProcesses, round: number) {
         // The service is gone: this client has seen it die.
         if (unanswered > world.options.clients * 3) return;
       }
-      await sleep(pauseMs);
+      await sleep(world.options.pauseMs);
     }
   };
   const clients = Promise.all(Array.from({ length: world.options.clients }, (_, index) => client(index)));

@@ -1,9 +1,10 @@
 /**
- * `node test/crash/kill-service.ts [--rounds 20] [--seed 1] [--clients 16] [--state DIR] [--json]`: kill -9 under load and a
+ * `node test/crash/kill-service.ts [--rounds 20] [--seed 1] [--clients 16] [--pause-ms 40] [--state DIR] [--json]`: kill -9 under load and a
  * new start, many times; then whether every request that was answered 202 ended issued or refused, and none twice.
  * Exit status 0 when nothing is wrong.
  */
 import { parseArgs } from 'node:util';
+import { softHsmModule } from '../support/service.ts';
 import { type KillResult, runKillRounds } from './kill-rounds.ts';
 
 const { values } = parseArgs({
@@ -11,21 +12,18 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
     clients: { type: 'string', default: '16' },
+    'pause-ms': { type: 'string', default: '40' },
     state: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 
-/** The bootstrap is plain JavaScript: it runs before anything is installed. */
-const bootstrap: { readonly findModule: () => string | undefined } = await import(
-  new URL('../../bootstrap/softhsm.mjs', import.meta.url).href
-);
-
 const result = await runKillRounds({
   rounds: Number(values.rounds),
   seed: Number(values.seed),
   clients: Number(values.clients),
-  pkcs11Module: bootstrap.findModule(),
+  pauseMs: Number(values['pause-ms']),
+  pkcs11Module: softHsmModule,
   ...(values.state === undefined ? {} : { stateDir: values.state }),
   report: (line) => process.stderr.write(`${line}\n`),
 });
@@ -36,7 +34,9 @@ function tableOf({ seed, rounds, accepted, settleSeconds, audit, faults }: KillR
   const { states, atAcmPca, issuedByAcmPca, issuedByHsm, onlyAtAcmPca, issuedTwice, serialsTwice } = audit;
   return [
     `seed ${seed}, ${rounds.length} kills, ${accepted} requests answered 202, settled ${settleSeconds} s after the last start`,
-    `ledger: ${audit.issuances} issuances, ${Object.entries(states).map(([state, n]) => `${n} ${state}`).join(', ')}`,
+    `ledger: ${audit.issuances} issuances, ${Object.entries(states)
+      .map(([state, n]) => `${n} ${state}`)
+      .join(', ')}`,
     `ACM PCA: ${atAcmPca} certificates at the CA, ${issuedByAcmPca} issued in the ledger, ${onlyAtAcmPca} only at the CA`,
     `HSM: ${issuedByHsm} issued in the ledger`,
     `twice: ${issuedTwice} issuances, ${serialsTwice} serials`,

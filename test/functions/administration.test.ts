@@ -47,7 +47,13 @@ describe('credentials', () => {
   it('are made by an operator: the secret is in that answer only, and enrols', async () => {
     const { credential, secret } = await client.createCredential(operator);
     expect(secret.startsWith(enrolmentSecretPrefix)).toBe(true);
-    expect(credential).toMatchObject({ principal: 'plant-8/pumps', owner: 'plant-8', fleet: 'pumps', used: 0, revokedAt: null });
+    expect(credential).toMatchObject({
+      principal: 'plant-8/pumps',
+      owner: 'plant-8',
+      fleet: 'pumps',
+      used: 0,
+      revokedAt: null,
+    });
     const list = await client.call({ path: '/v1/credentials', token: operator });
     expect(list.text.includes(secret)).toBe(false);
     expect(list.json().credentials.map(({ id }: { id: string }) => id)).toContain(credential.id);
@@ -117,7 +123,10 @@ describe('credentials', () => {
   });
 
   it('never have the principal of another owner by default [ids are injective on field boundaries]', async () => {
-    const answers = [await create({ ...credentialBody, owner: 'a/b', fleet: 'c' }), await create({ ...credentialBody, owner: 'a', fleet: 'b/c' })];
+    const answers = [
+      await create({ ...credentialBody, owner: 'a/b', fleet: 'c' }),
+      await create({ ...credentialBody, owner: 'a', fleet: 'b/c' }),
+    ];
     expect(answers.map(problemOf)).toEqual(['400 request-malformed', '400 request-malformed']);
   });
 
@@ -129,23 +138,35 @@ describe('credentials', () => {
   it('are refused to a device (401), to nobody (401), to an operator without the role (403)', async () => {
     const reader = await operatorWith(['inventory:read', 'name:release']);
     expect(problemOf(await create(credentialBody, device))).toBe('401 credential-invalid');
-    expect(problemOf(await client.call({ method: 'POST', path: '/v1/credentials', headers: json, body: '{}' }))).toBe('401 credential-missing');
+    expect(problemOf(await client.call({ method: 'POST', path: '/v1/credentials', headers: json, body: '{}' }))).toBe(
+      '401 credential-missing',
+    );
     const answer = await create(credentialBody, reader);
     expect(problemOf(answer)).toBe('403 role-missing');
     expect(answer.json().detail).toContain('credential:write');
     expect(problemOf(await client.call({ path: '/v1/credentials', token: reader }))).toBe('403 role-missing');
-    expect(problemOf(await client.call({ method: 'DELETE', path: '/v1/credentials/x', token: reader }))).toBe('403 role-missing');
+    expect(problemOf(await client.call({ method: 'DELETE', path: '/v1/credentials/x', token: reader }))).toBe(
+      '403 role-missing',
+    );
   });
 
   it('are refused to an operator who was revoked, or whose time is over', async () => {
     for (const changes of [{ revokedAt: Date.now() - 1 }, { expiresAt: Date.now() - 1 }])
-      expect(problemOf(await create(credentialBody, await operatorWith([...operatorRoles], changes)))).toBe('401 credential-invalid');
+      expect(problemOf(await create(credentialBody, await operatorWith([...operatorRoles], changes)))).toBe(
+        '401 credential-invalid',
+      );
   });
 
   it('answer 415 to anything but JSON, 400 to what is none, 413 to too much', async () => {
-    expect(problemOf(await create(credentialBody, operator, { 'content-type': 'text/plain' }))).toBe('415 media-type-not-supported');
+    expect(problemOf(await create(credentialBody, operator, { 'content-type': 'text/plain' }))).toBe(
+      '415 media-type-not-supported',
+    );
     expect(problemOf(await create(credentialBody, operator, {}))).toBe('415 media-type-not-supported');
-    expect(problemOf(await client.call({ method: 'POST', path: '/v1/credentials', token: operator, headers: json, body: '{' }))).toBe('400 request-malformed');
+    expect(
+      problemOf(
+        await client.call({ method: 'POST', path: '/v1/credentials', token: operator, headers: json, body: '{' }),
+      ),
+    ).toBe('400 request-malformed');
     expect(problemOf(await create({ ...credentialBody, owner: 'x'.repeat(70_000) }))).toBe('413 body-too-large');
   });
 
@@ -195,7 +216,10 @@ describe('the end of a credential', () => {
     const third = await client.enroll(csr(), 'device', secret);
     expect(problemOf(third)).toBe('422 policy-refused');
     expect(violationsOf(third)).toEqual([
-      expect.objectContaining({ code: 'credential-count-used-up', message: expect.stringContaining('as many certificates as it may') }),
+      expect.objectContaining({
+        code: 'credential-count-used-up',
+        message: expect.stringContaining('as many certificates as it may'),
+      }),
     ]);
     expect((await client.enroll(first, 'device', secret)).status).toBe(200);
   });
@@ -242,13 +266,19 @@ describe('names', () => {
     expect((await client.settled(csr('valve-1.pumps.fleet.example'), 'device', secret)).status).toBe(200);
   });
 
-  it.each(['fleet.example', 'a.b.fleet.example', 'xfleet.example', 'a.fleet.example.', 'a.fleet.example.elsewhere.example', 'fleet.example.elsewhere.example', '*.fleet.example', 'A.FLEET.EXAMPLE.'])(
-    '%s is not one label below fleet.example',
-    async (name) => {
-      const answer = await client.settled(csr(name), 'device', device);
-      expect(answer.status, answer.text).toBe(422);
-    },
-  );
+  it.each([
+    'fleet.example',
+    'a.b.fleet.example',
+    'xfleet.example',
+    'a.fleet.example.',
+    'a.fleet.example.elsewhere.example',
+    'fleet.example.elsewhere.example',
+    '*.fleet.example',
+    'A.FLEET.EXAMPLE.',
+  ])('%s is not one label below fleet.example', async (name) => {
+    const answer = await client.settled(csr(name), 'device', device);
+    expect(answer.status, answer.text).toBe(422);
+  });
 
   it('held by another key are refused in words a person understands, and issued after a release', async () => {
     const name = freshName('held');
@@ -300,7 +330,9 @@ describe('names', () => {
   });
 
   it('that nobody holds are 404, and only the role releases', async () => {
-    for (const name of ['nobody.fleet.example', '', ' ', '\u0000', '../..', 'dns:', '10.0.0.1'].filter((one) => one !== ''))
+    for (const name of ['nobody.fleet.example', '', ' ', '\u0000', '../..', 'dns:', '10.0.0.1'].filter(
+      (one) => one !== '',
+    ))
       expect(problemOf(await release(name))).toBe('404 not-found');
     const reader = await operatorWith(['credential:write']);
     expect(problemOf(await release('nobody.fleet.example', reader))).toBe('403 role-missing');
@@ -322,13 +354,18 @@ describe('keys', () => {
     expect((await client.settled(csr(freshName(), key), 'device', device)).status).toBe(200);
     const answer = await client.settled(csr(freshName(), key), 'device', secret);
     expect(violationsOf(answer)).toEqual([
-      expect.objectContaining({ code: 'key-of-another-owner', message: 'the key belongs to another owner: make a new one' }),
+      expect.objectContaining({
+        code: 'key-of-another-owner',
+        message: 'the key belongs to another owner: make a new one',
+      }),
     ]);
   });
 });
 
 it('what operators did is written down', async () => {
   const entries = await local.stack.operatorLog.list(1_000);
-  expect(new Set(entries.map(({ action }) => action))).toEqual(new Set(['credential:create', 'credential:revoke', 'name:release']));
+  expect(new Set(entries.map(({ action }) => action))).toEqual(
+    new Set(['credential:create', 'credential:revoke', 'name:release']),
+  );
   expect(local.hostErrors).toEqual([]);
 });

@@ -105,7 +105,14 @@ it('bytes that are no HTTP are refused, and the next client is served', async ()
 });
 
 it('nothing of a request reaches the log unescaped: every line is one JSON object, of printable characters', async () => {
-  const hostile = ['forged\n{"level":"CRITICAL","message":"forged"}', '\u001b[2Jcleared', '"}\r\n{"forged":1}', '\u202egnp', '\u009b31m', '\u2028next'];
+  const hostile = [
+    'forged\n{"level":"CRITICAL","message":"forged"}',
+    '\u001b[2Jcleared',
+    '"}\r\n{"forged":1}',
+    '\u202egnp',
+    '\u009b31m',
+    '\u2028next',
+  ];
   for (const text of hostile) {
     const key = newP256();
     const der = makeRequest({
@@ -113,17 +120,26 @@ it('nothing of a request reaches the log unescaped: every line is one JSON objec
       privateKey: key.privateKey,
       subject: sequence(rdn(oids.commonName, text)),
       attributes: attributesOf(
-        extensionRequest(extension(oids.subjectAltName, sequence(implicit(2, Buffer.from(text)), implicit(6, Buffer.from(text))))),
+        extensionRequest(
+          extension(oids.subjectAltName, sequence(implicit(2, Buffer.from(text)), implicit(6, Buffer.from(text)))),
+        ),
       ),
     });
     await client.settled(der, 'device', service.tokens.device);
     await client.call({ path: `/v1/enrollments/${encodeURIComponent(text)}`, token: service.tokens.operator });
-    await client.call({ method: 'DELETE', path: `/v1/names/${encodeURIComponent(text)}`, token: service.tokens.operator });
+    await client.call({
+      method: 'DELETE',
+      path: `/v1/names/${encodeURIComponent(text)}`,
+      token: service.tokens.operator,
+    });
     await client.call({ path: '/healthz', headers: { 'user-agent': '\u009b31m', 'x-request-id': '{"forged":1}' } });
   }
   // A profile of an HSM-backed CA, which this service has not: what fails is logged as well.
   await client.enroll(requestFor([dns(freshName())]), 'service', service.tokens.device);
-  const lines = service.log().split('\n').filter((line) => line !== '');
+  const lines = service
+    .log()
+    .split('\n')
+    .filter((line) => line !== '');
   for (const line of lines) {
     expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     expect(() => JSON.parse(line), line.slice(0, 300)).not.toThrow();

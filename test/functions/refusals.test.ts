@@ -85,7 +85,11 @@ const wrong = [
 describe('a refusal names all that is wrong, not the first [design.md, journey 2]', () => {
   it('when the validator decides', async () => {
     const { key, wishes } = asking();
-    const der = makeRequest({ spki: spkiOf(key.publicKey), privateKey: key.privateKey, attributes: attributesOf(wishes) });
+    const der = makeRequest({
+      spki: spkiOf(key.publicKey),
+      privateKey: key.privateKey,
+      attributes: attributesOf(wishes),
+    });
     const answer = await client.settled(der, 'device', device);
     expect(problemOf(answer)).toBe('422 policy-refused');
     expect(violationCodes(answer)).toEqual(wrong);
@@ -119,7 +123,13 @@ describe('a refusal names all that is wrong, not the first [design.md, journey 2
     const answer = await client.enroll(der, 'device', device);
     expect(problemOf(answer)).toBe('422 policy-refused');
     expect(violationCodes(answer)).toEqual(
-      ['challenge-password', 'key-too-small', 'rsa-exponent-too-small', 'signature-algorithm-not-allowed', ...wrong].sort(),
+      [
+        'challenge-password',
+        'key-too-small',
+        'rsa-exponent-too-small',
+        'signature-algorithm-not-allowed',
+        ...wrong,
+      ].sort(),
     );
   });
 
@@ -146,7 +156,12 @@ describe('a refusal names all that is wrong, not the first [design.md, journey 2
       });
     expect((await client.settled(request(name), 'device', device)).status).toBe(200);
     const answer = await client.settled(request(name, 'a.elsewhere.example'), 'device', secret);
-    expect(violationCodes(answer)).toEqual(['key-of-another-owner', 'name-held', 'name-out-of-scope', 'name-outside-constraints']);
+    expect(violationCodes(answer)).toEqual([
+      'key-of-another-owner',
+      'name-held',
+      'name-out-of-scope',
+      'name-outside-constraints',
+    ]);
   });
 });
 
@@ -164,10 +179,16 @@ describe('the broken samples', () => {
     ['broken-trailing-bytes.csr', 'der-trailing-bytes'],
     ['broken-truncated.csr', 'der-truncated'],
     ['broken-two-in-one-file.csr', 'more-than-one-request'],
-  ])('%s is answered 400 %s', async (file, code) => {
-    for (const type of ['application/pkcs10', 'text/plain'])
-      expect(problemOf(await client.enroll(sampleBody(file), 'device', device, { 'content-type': type }))).toBe(`400 ${code}`);
-  }, 5_000);
+  ])(
+    '%s is answered 400 %s',
+    async (file, code) => {
+      for (const type of ['application/pkcs10', 'text/plain'])
+        expect(problemOf(await client.enroll(sampleBody(file), 'device', device, { 'content-type': type }))).toBe(
+          `400 ${code}`,
+        );
+    },
+    5_000,
+  );
 });
 
 describe('what a request says is shown as text only', () => {
@@ -183,7 +204,7 @@ describe('what a request says is shown as text only', () => {
     '\u2028line\u2029paragraph',
     '\u202eright-to-left',
     `${'a'.repeat(3_000)}`,
-    '%n%s%d${process.env.PATH}',
+    '%n%s%d%%{{7*7}}',
   ];
 
   it.each(hostile)('in a subject: %.20j', async (text) => {

@@ -24,22 +24,16 @@ import { createCrlShards } from '../../shared/issuance/crl-shards.ts';
 import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
 import type { EnrolmentCredential, IssuanceRecord } from '../../shared/issuance/issuance-record.ts';
 import type { IssuanceState } from '../../shared/issuance/issuance-state.ts';
-import type {
-  CollectOutcome,
-  IssuanceLedger,
-  SigningBackend,
-  SubmitOutcome,
-  WorkQueue,
-} from '../../shared/issuance/ports.ts';
+import type { CollectOutcome, SigningBackend, SubmitOutcome, WorkQueue } from '../../shared/issuance/ports.ts';
 import { type ReceiveEnrollmentPorts, receiveEnrollment } from '../../shared/issuance/receive-enrollment.ts';
 import type { ReconcilePorts } from '../../shared/issuance/reconcile.ts';
-import type { IssueCertificatePorts } from '../../shared/issuance/signer-ports.ts';
+import type { IssueCertificatePorts, SignerReport } from '../../shared/issuance/signer-ports.ts';
 import { type ValidateEnrollmentPorts, validateEnrollments } from '../../shared/issuance/validate-enrollment.ts';
 import { type Intent, isRedeemed, type PreparedIssuance } from '../../shared/lints/prepared-issuance.ts';
 import { parseTbsCertificate } from '../../shared/pki/certificate.ts';
 import { assembleCertificate, buildTbsCertificate } from '../../shared/pki/certificate-builder.ts';
 import { parseCertificationRequest } from '../../shared/pki/certification-request.ts';
-import { sampleHierarchyText, hierarchyOf } from './hierarchies.ts';
+import { hierarchyOf } from './hierarchies.ts';
 import { newCredential } from './ledger-fixtures.ts';
 import { dns, freshName, newP256, requestFor, type TestKeyPair, uri } from './service.ts';
 
@@ -100,18 +94,30 @@ export interface IssuanceWorld {
   close(): Promise<void>;
 }
 
-export async function openIssuanceWorld(
-  edit: (text: string) => string = (text) => text,
-  changes: { readonly ledger?: (ledger: IssuanceLedger) => IssuanceLedger } = {},
-): Promise<IssuanceWorld> {
+function reportTo(told: string[]) {
+  const itemFailed = (issuanceId: string, cause: unknown) =>
+    void told.push(`itemFailed ${issuanceId} ${cause instanceof Error ? cause.message : String(cause)}`);
+  const report: SignerReport = {
+    itemFailed,
+    custodyStopped: (caId, findings) => {
+      told.push(`custodyStopped ${caId} ${findings.map(({ code }) => code).join(' ')}`);
+    },
+    custodyUnknown: (caId) => void told.push(`custodyUnknown ${caId}`),
+    misissued: (issuanceId, faults) => void told.push(`misissued ${issuanceId} ${faults.join('; ')}`),
+  };
+  return report;
+}
+
+/** The sample hierarchy, built. */
+export async function openIssuanceWorld(): Promise<IssuanceWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'sealwright-world-'));
-  const hierarchy = hierarchyOf(edit(sampleHierarchyText));
+  const hierarchy = hierarchyOf();
   const clock = () => world.now;
   const store = openSqliteStore({ path: ':memory:', clock });
   const provisioner = createSoftwareProvisioner({ stage: 'dev', folder, random: (bytes) => randomBytes(bytes) });
   const provisioners = { 'acm-pca': provisioner, pkcs11: provisioner, software: provisioner };
   const told: string[] = [];
-  const ledger = (changes.ledger ?? ((one) => one))(store.ledger);
+  const { ledger } = store;
   const authorities = createAuthorityDirectory(store.authorities, clock, 0);
   const signing = { 'acm-pca': fakeQueue(), pkcs11: fakeQueue() };
   const signingQueue = (backend: string) => signing[backend as keyof typeof signing];
@@ -119,8 +125,7 @@ export async function openIssuanceWorld(
   const shared = { hierarchy, ledger, authorities, signingQueue, enrolmentQueue: enrolment, clock };
   const devices = scripted(templateBackend(folder, 'devices', () => authorities, clock));
   const workloads = scripted(tbsBackend(folder, 'workloads', () => authorities, hierarchy, clock));
-  const failed = (issuanceId: string, cause: unknown) =>
-    told.push(`itemFailed ${issuanceId} ${cause instanceof Error ? cause.message : String(cause)}`);
+  const report = reportTo(told);
   const world: IssuanceWorld = {
     hierarchy,
     store,
@@ -138,21 +143,17 @@ export async function openIssuanceWorld(
       backends: new Set(['acm-pca', 'pkcs11']),
       onSendFailed: (issuanceId) => told.push(`sendFailed ${issuanceId}`),
     },
-    validatePorts: { ...shared, onItemFailed: failed },
+    validatePorts: { ...shared, onItemFailed: report.itemFailed },
     reconcilePorts: shared,
     signerPorts: (more = {}) => ({
       ...shared,
-      backendOf: (issuer) => (issuer.caId === 'devices' ? devices : issuer.caId === 'workloads' ? workloads : undefined),
+      backendOf: (issuer) =>
+        issuer.caId === 'devices' ? devices : issuer.caId === 'workloads' ? workloads : undefined,
       custody: createCustodyGate(hierarchy, clock),
       crlShards: createCrlShards(store.ledger),
       throwaway: createThrowawaySigners(),
       random: (bytes) => randomBytes(bytes),
-      report: {
-        itemFailed: failed,
-        custodyStopped: (caId, findings) => told.push(`custodyStopped ${caId} ${findings.map(({ code }) => code).join(' ')}`),
-        custodyUnknown: (caId) => told.push(`custodyUnknown ${caId}`),
-        misissued: (issuanceId, faults) => told.push(`misissued ${issuanceId} ${faults.join('; ')}`),
-      },
+      report,
       ...more,
     }),
     async close() {
@@ -183,8 +184,7 @@ function scripted(honest: SigningBackend): ScriptedBackend {
       backend.collected.push(...tickets.map(({ issuanceId }) => issuanceId));
       return Promise.all(
         tickets.map(
-          async (one) =>
-            (await backend.onCollect?.(one.issuanceId, one.ticket)) ?? (await honest.collect([one]))[0]!,
+          async (one) => (await backend.onCollect?.(one.issuanceId, one.ticket)) ?? (await honest.collect([one]))[0]!,
         ),
       );
     },
@@ -219,7 +219,12 @@ function tbsBackend(
   const { signingAlgorithm } = hierarchy.authorities.find(({ id }) => id === caId)!;
   const open = async () => {
     const { backendRef: ref, spkiSha256 } = await issuerOf(authorities(), caId);
-    return createSoftwareBackend({ stage: 'dev', folder, clock, authority: { caId, ref, spkiSha256, signingAlgorithm } });
+    return createSoftwareBackend({
+      stage: 'dev',
+      folder,
+      clock,
+      authority: { caId, ref, spkiSha256, signingAlgorithm },
+    });
   };
   return {
     async describeKey() {
@@ -288,7 +293,8 @@ export async function signTemplate(
   folder: string,
   issuer: IssuingAuthority,
   { csrDer, intent }: Pick<PreparedIssuance, 'csrDer' | 'intent'>,
-  edit: (fields: Parameters<typeof buildTbsCertificate>[0]) => Parameters<typeof buildTbsCertificate>[0] = (fields) => fields,
+  edit: (fields: Parameters<typeof buildTbsCertificate>[0]) => Parameters<typeof buildTbsCertificate>[0] = (fields) =>
+    fields,
 ): Promise<Uint8Array> {
   const { publicKey } = parseCertificationRequest(csrDer);
   const expected = parseTbsCertificate(redraftIntent(intent, 'device', issuer, publicKey).lintTbs);

@@ -1,5 +1,5 @@
 /** A plain HTTP client for tests of the service: sends what it is told, byte for byte, and holds every answer to the description. */
-import { Agent, type IncomingHttpHeaders, request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { validateResponse } from './openapi.ts';

@@ -15,6 +15,18 @@ import { altNames, attributesOf, extensionRequest, makeRequest, spkiOf } from '.
 
 export const projectDir = join(import.meta.dirname, '..', '..');
 
+const softHsmPlaces = [
+  process.env.SEALWRIGHT_PKCS11_MODULE ?? '',
+  '/usr/lib/softhsm/libsofthsm2.so',
+  '/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so',
+  '/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so',
+  '/usr/lib64/softhsm/libsofthsm2.so',
+  '/usr/lib64/pkcs11/libsofthsm2.so',
+  '/opt/homebrew/lib/softhsm/libsofthsm2.so',
+];
+/** The PKCS #11 module of this machine; without one, HSM-backed profiles answer 503 and are left out. */
+export const softHsmModule: string | undefined = softHsmPlaces.find((path) => path !== '' && existsSync(path));
+
 export interface Tokens {
   readonly device: string;
   readonly operator: string;
@@ -37,6 +49,8 @@ export interface RunningProcesses extends RunningStack {
   acmPcaPid(): number | undefined;
   /** SIGKILL for one process, or for all of them at once. */
   kill(target: KillTarget): void;
+  /** What the main process has said on standard error. */
+  stderr(): string;
   /** Resolves when the main process is gone. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** SIGTERM, and waits. Removes the state folder when it was made here. */
@@ -62,6 +76,8 @@ export interface StartOptions {
   readonly pkcs11Module?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
   readonly startMsMax?: number;
+  /** Further arguments of main.ts. */
+  readonly args?: readonly string[];
   /** Told the process as soon as it runs: to kill it while it starts. */
   readonly onSpawned?: (main: ChildProcess) => void;
 }
@@ -77,7 +93,8 @@ function childRunning(parent: number, script: string): number | undefined {
     try {
       const stat = readFileSync(`/proc/${entry}/stat`, 'latin1');
       const parentOf = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      if (parentOf === parent && readFileSync(`/proc/${entry}/cmdline`, 'latin1').includes(script)) return Number(entry);
+      if (parentOf === parent && readFileSync(`/proc/${entry}/cmdline`, 'latin1').includes(script))
+        return Number(entry);
     } catch {
       // Gone since the folder was read.
     }
@@ -89,7 +106,18 @@ function childRunning(parent: number, script: string): number | undefined {
 export async function startProcesses(options: StartOptions = {}): Promise<RunningProcesses> {
   const { stateDir = newStateDir(), hierarchyFile = join(projectDir, 'hierarchy.yaml') } = options;
   const script = join(projectDir, 'localstack', 'embedded', 'main.ts');
-  const args = ['--devices', '0', '--json', '--port', '0', '--state', stateDir, '--hierarchy', hierarchyFile];
+  const args = [
+    '--devices',
+    '0',
+    '--json',
+    '--port',
+    '0',
+    '--state',
+    stateDir,
+    '--hierarchy',
+    hierarchyFile,
+    ...(options.args ?? []),
+  ];
   const env = { ...process.env, ...options.env };
   delete env.SEALWRIGHT_PKCS11_MODULE;
   if (options.pkcs11Module !== undefined) env.SEALWRIGHT_PKCS11_MODULE = options.pkcs11Module;
@@ -102,8 +130,12 @@ export async function startProcesses(options: StartOptions = {}): Promise<Runnin
   const exited = new Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>((resolve) =>
     main.once('exit', (code, signal) => resolve({ code, signal })),
   );
+  let stderr = '';
+  main.stderr!.on('data', (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString()).slice(-8_000);
+  });
   options.onSpawned?.(main);
-  const url = await urlOf(main, options.startMsMax ?? 60_000);
+  const url = await urlOf(main, options.startMsMax ?? 60_000, () => stderr);
   const pidOf = (name: string) => childRunning(main.pid!, name);
   const service = { pid: pidOf('embedded/service.ts'), acmPca: pidOf('acm-pca/main.ts') };
   return {
@@ -119,6 +151,7 @@ export async function startProcesses(options: StartOptions = {}): Promise<Runnin
       const pids = { service: service.pid, 'acm-pca': service.acmPca, main: main.pid, group: -main.pid! };
       signal(pids[target], 'SIGKILL');
     },
+    stderr: () => stderr,
     exited,
     async stop() {
       signal(main.pid, 'SIGTERM');
@@ -126,6 +159,13 @@ export async function startProcesses(options: StartOptions = {}): Promise<Runnin
       if (options.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true });
     },
   };
+}
+
+/** True while a process with this id runs. */
+export function isRunning(pid: number | undefined): boolean {
+  return (
+    pid !== undefined && existsSync(`/proc/${pid}/stat`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  );
 }
 
 /** Sends a signal to a process, or to a group, that may be gone. */
@@ -139,21 +179,17 @@ export function signal(pid: number | undefined, name: NodeJS.Signals): void {
 }
 
 /** The address in the JSON line that main.ts writes once its fleet, here of none, is done. */
-function urlOf(main: ChildProcess, startMsMax: number): Promise<string> {
+function urlOf(main: ChildProcess, startMsMax: number, stderr: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     let out = '';
-    let err = '';
     const fail = (message: string) => {
       clearTimeout(timer);
-      reject(new StartError(message, err));
+      reject(new StartError(message, stderr()));
     };
     const timer = setTimeout(() => {
       signal(-main.pid!, 'SIGKILL');
       fail(`the stack did not start within ${startMsMax} ms`);
     }, startMsMax);
-    main.stderr!.on('data', (chunk: Buffer) => {
-      err = (err + chunk.toString()).slice(-8_000);
-    });
     main.stdout!.on('data', (chunk: Buffer) => {
       out += chunk.toString();
       const line = out.split('\n').find((one) => one.startsWith('{'));
@@ -300,4 +336,3 @@ export function freshName(prefix = 'unit'): string {
   named += 1;
   return `${prefix}-${process.pid}-${named}.fleet.example`;
 }
-

@@ -42,14 +42,24 @@ function refusalOf(action: () => unknown): string {
 describe('serverless.yml', () => {
   it('of this project is read whole', () => {
     const { routes, mappings, schedules } = readDeployment('serverless.yml');
-    expect(routes).toContainEqual({ method: 'POST', path: '/v1/enrollments', handler: 'functions/enroll/handler.handler' });
+    expect(routes).toContainEqual({
+      method: 'POST',
+      path: '/v1/enrollments',
+      handler: 'functions/enroll/handler.handler',
+    });
     expect(mappings.map(({ queue }) => queue)).toEqual(['enrolment', 'signing-acm-pca', 'signing-pkcs11']);
     expect(schedules).toEqual([{ handler: 'functions/reconciler/handler.handler', everyMs: 60_000 }]);
     expect(receiveCountMax).toBe(10);
   });
 
   it('gives routes, mappings and schedules', () => {
-    expect(read([{ httpApi: { method: 'get', path: '/v1/things/{id}' } }, { sqs: { ...sqs, batchSize: 100, maximumBatchingWindow: 2 } }, { schedule: { rate: ['rate(2 hours)'] } }])).toEqual({
+    expect(
+      read([
+        { httpApi: { method: 'get', path: '/v1/things/{id}' } },
+        { sqs: { ...sqs, batchSize: 100, maximumBatchingWindow: 2 } },
+        { schedule: { rate: ['rate(2 hours)'] } },
+      ]),
+    ).toEqual({
       routes: [{ method: 'GET', path: '/v1/things/{id}', handler: 'functions/one/handler.handler' }],
       mappings: [
         {
@@ -78,9 +88,21 @@ describe('serverless.yml', () => {
     ['an authorizer', [{ httpApi: { method: 'GET', path: '/x', authorizer: { name: 'jwt' } } }], 'authorizer'],
     ['the short form of a queue', [{ sqs: 'arn:aws:sqs:us-east-1:0:x' }], 'sqs has to be written out'],
     ['a queue by its ARN', [{ sqs: { ...sqs, arn: 'arn:aws:sqs:us-east-1:0:x' } }], 'no sealwright:queue tag'],
-    ['a queue without an ARN', [{ sqs: { functionResponseType: 'ReportBatchItemFailures' } }], 'no sealwright:queue tag'],
-    ['a queue without a tag', [{ sqs: { ...sqs, arn: { 'Fn::GetAtt': ['UntaggedQueue', 'Arn'] } } }], 'no sealwright:queue tag'],
-    ['a queue that is not there', [{ sqs: { ...sqs, arn: { 'Fn::GetAtt': ['Nope', 'Arn'] } } }], 'no sealwright:queue tag'],
+    [
+      'a queue without an ARN',
+      [{ sqs: { functionResponseType: 'ReportBatchItemFailures' } }],
+      'no sealwright:queue tag',
+    ],
+    [
+      'a queue without a tag',
+      [{ sqs: { ...sqs, arn: { 'Fn::GetAtt': ['UntaggedQueue', 'Arn'] } } }],
+      'no sealwright:queue tag',
+    ],
+    [
+      'a queue that is not there',
+      [{ sqs: { ...sqs, arn: { 'Fn::GetAtt': ['Nope', 'Arn'] } } }],
+      'no sealwright:queue tag',
+    ],
     ['no partial failures', [{ sqs: { ...sqs, functionResponseType: undefined } }], 'a failed message is deleted'],
     ['a filter', [{ sqs: { ...sqs, filterPatterns: [] } }], 'filterPatterns'],
     ['a mapping that is off', [{ sqs: { ...sqs, enabled: false } }], 'enabled'],
@@ -120,12 +142,19 @@ describe('the queues that are served', () => {
 
   it('have the mapping of their name', () => {
     const served = mappingsFor({ mappings }, new Set(['enrolment', 'signing-pkcs11']));
-    expect(served.map(({ functionName, queue }) => `${functionName} ${queue}`)).toEqual(['validator enrolment', 'signerHsm signing-pkcs11']);
+    expect(served.map(({ functionName, queue }) => `${functionName} ${queue}`)).toEqual([
+      'validator enrolment',
+      'signerHsm signing-pkcs11',
+    ]);
   });
 
   it('of a backend that is never deployed are read as a signer reads', () => {
     const [served] = mappingsFor({ mappings }, new Set(['signing-software']));
-    expect(served).toMatchObject({ queue: 'signing-software', handler: 'functions/signer/handler.handler', batchSize: 10 });
+    expect(served).toMatchObject({
+      queue: 'signing-software',
+      handler: 'functions/signer/handler.handler',
+      batchSize: 10,
+    });
   });
 
   it('that nothing would read are refused', () => {

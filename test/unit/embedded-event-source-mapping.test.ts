@@ -53,7 +53,12 @@ function message(id: string, receiveCount = 1): QueueMessage {
 }
 
 /** Runs one poller until `done`, then stops it. */
-async function run(queue: QueueConsumer, handler: BatchHandler, done: () => boolean, changes: Partial<EventSourceMapping> = {}) {
+async function run(
+  queue: QueueConsumer,
+  handler: BatchHandler,
+  done: () => boolean,
+  changes: Partial<EventSourceMapping> = {},
+) {
   const errors: unknown[] = [];
   started = startPoller({ ...mapping, ...changes }, queue, handler, (cause) => errors.push(cause));
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -70,10 +75,22 @@ describe('an event source mapping', () => {
   it('gives the function the batch as SQS does, and deletes what succeeded', async () => {
     const events: SQSEvent[] = [];
     const queue = fakeQueue(batch);
-    const errors = await run(queue, async (event) => (events.push(event), failing()), settledBatch(queue));
-    expect(events[0]!.Records.map(({ messageId, body, eventSource, receiptHandle }) => [messageId, body, eventSource, receiptHandle])).toEqual(
-      batch.map(({ messageId, body, receipt }) => [messageId, body, 'aws:sqs', receipt]),
+    const errors = await run(
+      queue,
+      async (event) => {
+        events.push(event);
+        return failing();
+      },
+      settledBatch(queue),
     );
+    expect(
+      events[0]!.Records.map(({ messageId, body, eventSource, receiptHandle }) => [
+        messageId,
+        body,
+        eventSource,
+        receiptHandle,
+      ]),
+    ).toEqual(batch.map(({ messageId, body, receipt }) => [messageId, body, 'aws:sqs', receipt]));
     expect(queue.acknowledged).toEqual(receipts);
     expect(errors).toEqual([]);
   });
@@ -127,11 +144,25 @@ describe('an event source mapping', () => {
 
   it('goes on after a queue that could not be read or written', async () => {
     const queue = fakeQueue(new Error('disk'), [message('d')]);
-    const errors = await run(queue, async () => failing(), () => queue.acknowledged.length > 0);
+    const errors = await run(
+      queue,
+      async () => failing(),
+      () => queue.acknowledged.length > 0,
+    );
     expect(errors.map((error) => (error as Error).message)).toEqual(['disk']);
-    const stubborn: QueueConsumer = { ...fakeQueue(batch, [message('e')]), acknowledge: async () => Promise.reject(new Error('full')) };
+    const stubborn: QueueConsumer = {
+      ...fakeQueue(batch, [message('e')]),
+      acknowledge: async () => Promise.reject(new Error('full')),
+    };
     let calls = 0;
-    const more = await run(stubborn, async () => (calls++, failing()), () => calls === 2);
+    const more = await run(
+      stubborn,
+      async () => {
+        calls += 1;
+        return failing();
+      },
+      () => calls === 2,
+    );
     expect(more[0]).toMatchObject({ message: 'full' });
   });
 
@@ -142,15 +173,26 @@ describe('an event source mapping', () => {
     [4, 8_000],
     [5, 10_000],
     [1_000_000, 10_000],
-  ])('brings a message back after its %d. delivery in %d ms: twice as long each time, up to its visibility', async (receiveCount, delayMs) => {
-    const queue = fakeQueue([message('a', receiveCount)]);
-    await run(queue, async () => failing('a'), () => queue.released.length === 1);
-    expect(queue.released).toEqual([{ receipt: 'receipt a', delayMs }]);
-  });
+  ])(
+    'brings a message back after its %d. delivery in %d ms: twice as long each time, up to its visibility',
+    async (receiveCount, delayMs) => {
+      const queue = fakeQueue([message('a', receiveCount)]);
+      await run(
+        queue,
+        async () => failing('a'),
+        () => queue.released.length === 1,
+      );
+      expect(queue.released).toEqual([{ receipt: 'receipt a', delayMs }]);
+    },
+  );
 
   it('asks for a batch, hidden for the visibility time-out', async () => {
     const queue = fakeQueue([message('a')]);
-    await run(queue, async () => failing(), () => queue.acknowledged.length === 1);
+    await run(
+      queue,
+      async () => failing(),
+      () => queue.acknowledged.length === 1,
+    );
     expect(queue.asked[0]).toMatchObject({ countMax: 3, visibilityMs: 10_000 });
     expect(queue.asked.every(({ waitMsMax }) => waitMsMax <= 1_000)).toBe(true);
   });
@@ -158,7 +200,15 @@ describe('an event source mapping', () => {
   it('waits for a full batch while its window is open', async () => {
     const sizes: number[] = [];
     const queue = fakeQueue([message('a')], [message('b')], [], [message('c')], [message('d')]);
-    await run(queue, async ({ Records }) => (sizes.push(Records.length), failing()), () => queue.acknowledged.length >= 3, { windowMs: 5_000 });
+    await run(
+      queue,
+      async ({ Records }) => {
+        sizes.push(Records.length);
+        return failing();
+      },
+      () => queue.acknowledged.length >= 3,
+      { windowMs: 5_000 },
+    );
     expect(sizes[0]).toBe(3);
     expect(queue.asked.slice(0, 4).map(({ countMax }) => countMax)).toEqual([3, 2, 1, 1]);
   });
@@ -166,7 +216,15 @@ describe('an event source mapping', () => {
   it('gives what it has when its window closes', async () => {
     const sizes: number[] = [];
     const queue = fakeQueue([message('a')]);
-    await run(queue, async ({ Records }) => (sizes.push(Records.length), failing()), () => queue.acknowledged.length === 1, { windowMs: 20 });
+    await run(
+      queue,
+      async ({ Records }) => {
+        sizes.push(Records.length);
+        return failing();
+      },
+      () => queue.acknowledged.length === 1,
+      { windowMs: 20 },
+    );
     expect(sizes).toEqual([1]);
   });
 
@@ -189,7 +247,16 @@ describe('an event source mapping', () => {
     const queue = fakeQueue([message('a')], [message('b')]);
     const finish = Promise.withResolvers<void>();
     let calls = 0;
-    const poller = startPoller(mapping, queue, async () => (calls++, await finish.promise, failing()), () => undefined);
+    const poller = startPoller(
+      mapping,
+      queue,
+      async () => {
+        calls += 1;
+        await finish.promise;
+        return failing();
+      },
+      () => undefined,
+    );
     while (calls === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     let stopped = false;
     const stopping = poller.stop().then(() => {

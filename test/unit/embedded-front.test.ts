@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Front, type HttpHandler, type Route, startFront } from '../../localstack/embedded/front.ts';
 
 let front: Front | undefined;
@@ -32,7 +32,11 @@ async function eventOf(url: string, init: RequestInit = {}): Promise<APIGatewayP
 describe('the front', () => {
   it('gives a handler the event of API Gateway, payload format 2.0', async () => {
     const url = await start([{ method: 'POST', path: '/v1/{kind}/{id}' }]);
-    const event = await eventOf(`${url}/v1/a%2Fb/c%20d?x=1&y=%26&x=2`, { method: 'POST', body: 'text', headers: { 'X-Twice': 'a' } });
+    const event = await eventOf(`${url}/v1/a%2Fb/c%20d?x=1&y=%26&x=2`, {
+      method: 'POST',
+      body: 'text',
+      headers: { 'X-Twice': 'a' },
+    });
     expect(event).toMatchObject({
       version: '2.0',
       routeKey: 'POST /v1/{kind}/{id}',
@@ -68,14 +72,17 @@ describe('the front', () => {
     expect((await eventOf(`${url}/v1/axb`)).routeKey).toBe('GET /v1/{id}');
   });
 
-  it.each(['__proto__', 'constructor', 'toString'])('has no parameter of a query that was not sent: %s', async (name) => {
-    const url = await start([{ path: '/x' }], async (event) => ({
-      statusCode: 200,
-      body: JSON.stringify(Object.entries(event.queryStringParameters ?? {})),
-    }));
-    const text = await (await fetch(`${url}/x?${name}=1`)).text();
-    expect(JSON.parse(text)).toEqual([[name, '1']]);
-  });
+  it.each(['__proto__', 'constructor', 'toString'])(
+    'has no parameter of a query that was not sent: %s',
+    async (name) => {
+      const url = await start([{ path: '/x' }], async (event) => ({
+        statusCode: 200,
+        body: JSON.stringify(Object.entries(event.queryStringParameters ?? {})),
+      }));
+      const text = await (await fetch(`${url}/x?${name}=1`)).text();
+      expect(JSON.parse(text)).toEqual([[name, '1']]);
+    },
+  );
 
   it('answers 500 without a word of it when a handler throws, and tells it', async () => {
     const url = await start([{ path: '/x' }], async () => {
@@ -89,7 +96,10 @@ describe('the front', () => {
 
   it('sends bytes that a handler gives in base64, and no body with 204', async () => {
     const url = await start([
-      { path: '/bytes', handler: async () => ({ statusCode: 200, body: Buffer.of(0, 255).toString('base64'), isBase64Encoded: true }) },
+      {
+        path: '/bytes',
+        handler: async () => ({ statusCode: 200, body: Buffer.of(0, 255).toString('base64'), isBase64Encoded: true }),
+      },
       { path: '/none', handler: async () => ({ statusCode: 204, body: 'nothing of this' }) },
     ]);
     expect([...new Uint8Array(await (await fetch(`${url}/bytes`)).arrayBuffer())]).toEqual([0, 255]);

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { IssuanceRecord } from '../../shared/issuance/issuance-record.ts';
-import { type IssuanceState, isEdge, isPending, issuanceStates, nextStates } from '../../shared/issuance/issuance-state.ts';
+import {
+  type IssuanceState,
+  isEdge,
+  isPending,
+  issuanceStates,
+  nextStates,
+} from '../../shared/issuance/issuance-state.ts';
 import { closedReason, type OrdinalContext, renewalWindowStart } from '../../shared/issuance/ordinals.ts';
 
 const at = Date.UTC(2026, 10, 23);
@@ -22,19 +28,52 @@ function recordIn(state: IssuanceState, changes: Partial<IssuanceRecord> = {}): 
 
 describe('why the same POST opens the next ordinal [data-model.md]', () => {
   const rows: readonly (readonly [string, IssuanceRecord, Partial<OrdinalContext>, string | undefined])[] = [
-    ...issuanceStates.filter(isPending).map((state) => [`${state}, nothing changed`, recordIn(state), {}, undefined] as const),
-    ...issuanceStates.filter(isPending).map((state) => [`${state}, policy and credential changed`, recordIn(state), { policyVersion: 'p2', credentialId: 'c2' }, undefined] as const),
-    ...issuanceStates.filter(isPending).map((state) => [`${state}, CA frozen`, recordIn(state), { caFrozen: true }, undefined] as const),
-    ...issuanceStates.filter(isPending).map((state) => [`${state}, CA frozen and replaced`, recordIn(state), { caFrozen: true, generation: 2 }, 'ca-frozen'] as const),
-    ...issuanceStates.filter(isPending).map((state) => [`${state}, CA replaced`, recordIn(state), { generation: 2 }, undefined] as const),
-    ...(['failed', 'lapsed', 'misissued', 'revoked'] as const).map((state) => [state, recordIn(state), {}, state] as const),
+    ...issuanceStates
+      .filter(isPending)
+      .map((state) => [`${state}, nothing changed`, recordIn(state), {}, undefined] as const),
+    ...issuanceStates
+      .filter(isPending)
+      .map(
+        (state) =>
+          [
+            `${state}, policy and credential changed`,
+            recordIn(state),
+            { policyVersion: 'p2', credentialId: 'c2' },
+            undefined,
+          ] as const,
+      ),
+    ...issuanceStates
+      .filter(isPending)
+      .map((state) => [`${state}, CA frozen`, recordIn(state), { caFrozen: true }, undefined] as const),
+    ...issuanceStates
+      .filter(isPending)
+      .map(
+        (state) =>
+          [
+            `${state}, CA frozen and replaced`,
+            recordIn(state),
+            { caFrozen: true, generation: 2 },
+            'ca-frozen',
+          ] as const,
+      ),
+    ...issuanceStates
+      .filter(isPending)
+      .map((state) => [`${state}, CA replaced`, recordIn(state), { generation: 2 }, undefined] as const),
+    ...(['failed', 'lapsed', 'misissued', 'revoked'] as const).map(
+      (state) => [state, recordIn(state), {}, state] as const,
+    ),
     ['rejected, nothing changed', recordIn('rejected'), {}, undefined],
     ['rejected, another policy', recordIn('rejected'), { policyVersion: 'p2' }, 'policy-changed'],
     ['rejected, another credential', recordIn('rejected'), { credentialId: 'c2' }, 'credential-changed'],
     ['rejected, its names free', recordIn('rejected'), { refusedNamesStillHeld: false }, 'name-released'],
     ['rejected, CA frozen and replaced', recordIn('rejected'), { caFrozen: true, generation: 2 }, undefined],
     ['issued, fresh', recordIn('issued'), {}, undefined],
-    ['issued, policy and credential changed', recordIn('issued'), { policyVersion: 'p2', credentialId: 'c2' }, undefined],
+    [
+      'issued, policy and credential changed',
+      recordIn('issued'),
+      { policyVersion: 'p2', credentialId: 'c2' },
+      undefined,
+    ],
     ['issued, CA frozen', recordIn('issued'), { caFrozen: true }, undefined],
     ['issued, CA frozen and replaced', recordIn('issued'), { caFrozen: true, generation: 2 }, 'ca-frozen'],
     ['issued, CA replaced', recordIn('issued'), { generation: 2 }, undefined],

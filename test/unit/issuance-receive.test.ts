@@ -4,8 +4,23 @@ import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import { receiveEnrollment } from '../../shared/issuance/receive-enrollment.ts';
 import { validateEnrollments } from '../../shared/issuance/validate-enrollment.ts';
 import { MalformedError } from '../../shared/pki/malformed.ts';
-import { attributesOf, extensionRequest, altNames, makeRequest, sampleDer, spkiOf } from '../support/certification-requests.ts';
-import { approved, createCaller, type IssuanceWorld, openIssuanceWorld, receive, recordOf, stateOf } from '../support/issuance-world.ts';
+import {
+  altNames,
+  attributesOf,
+  extensionRequest,
+  makeRequest,
+  sampleDer,
+  spkiOf,
+} from '../support/certification-requests.ts';
+import {
+  approved,
+  createCaller,
+  type IssuanceWorld,
+  openIssuanceWorld,
+  receive,
+  recordOf,
+  stateOf,
+} from '../support/issuance-world.ts';
 import { dns, freshName, newEd25519, newP256, requestFor } from '../support/service.ts';
 
 let world: IssuanceWorld;
@@ -165,7 +180,10 @@ describe('a request that is received', () => {
     const ports = { ...world.receivePorts, authorities };
     expect((await receiveEnrollment(ports, received.caller, 'device', received.csrDer)).ordinal).toBe(1);
     await world.store.authorities.setFrozen('devices', true, world.now, 'test');
-    expect(await receiveEnrollment(ports, received.caller, 'device', received.csrDer)).toMatchObject({ ordinal: 2, generation: 2 });
+    expect(await receiveEnrollment(ports, received.caller, 'device', received.csrDer)).toMatchObject({
+      ordinal: 2,
+      generation: 2,
+    });
   });
 });
 
@@ -197,7 +215,9 @@ describe('a request that is refused at the door', () => {
     const without = { ...world.receivePorts, backends: new Set(['acm-pca']) };
     expect(await codeOf(() => receiveEnrollment(without, caller, 'service', der))).toBe('backend-unavailable');
     const authorities = { ...world.authorities, newest: async () => undefined };
-    expect(await codeOf(() => receiveEnrollment({ ...world.receivePorts, authorities }, caller, 'device', der))).toBe('backend-unavailable');
+    expect(await codeOf(() => receiveEnrollment({ ...world.receivePorts, authorities }, caller, 'device', der))).toBe(
+      'backend-unavailable',
+    );
     expect(await usedOf(caller.id)).toBe(0);
   });
 
@@ -213,7 +233,9 @@ describe('a request that is refused at the door', () => {
     const caller = await createCaller(world);
     const ledger = { ...world.store.ledger, receive: async () => ({ kind: 'conflict' }) as const };
     const der = requestFor([dns(freshName())]);
-    expect(await codeOf(() => receiveEnrollment({ ...world.receivePorts, ledger }, caller, 'device', der))).toBe('too-many-requests');
+    expect(await codeOf(() => receiveEnrollment({ ...world.receivePorts, ledger }, caller, 'device', der))).toBe(
+      'too-many-requests',
+    );
   });
 
   it('does not lose what was stored when the same name stands twice in it', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import type { IssuanceLedger } from '../../shared/issuance/ports.ts';
 import { validateEnrollments } from '../../shared/issuance/validate-enrollment.ts';
 import {
@@ -41,7 +42,10 @@ describe('the validator', () => {
     const name = freshName();
     await approved(world, { name });
     await approved(world, { key });
-    const caller = await createCaller(world, { owner: 'plant-9', names: { dns: ['*.elsewhere.example'], spiffe: [], ip: [] } });
+    const caller = await createCaller(world, {
+      owner: 'plant-9',
+      names: { dns: ['*.elsewhere.example'], spiffe: [], ip: [] },
+    });
     const { record } = await receive(world, { name, key, caller });
     expect(await validate(record.issuanceId)).toEqual([{ kind: 'done', issuanceId: record.issuanceId }]);
     const { state, violations } = await recordOf(world, record.issuanceId);
@@ -55,10 +59,11 @@ describe('the validator', () => {
   it('rejects a key that was revoked for compromise, for ever', async () => {
     const key = newP256();
     const first = await approved(world, { key, profile: 'service' });
-    const { issueCertificates } = await import('../../shared/issuance/issue-certificate.ts');
     await issueCertificates(world.signerPorts(), [first]);
     expect(
-      await world.store.ledger.advance([{ to: 'revoked', issuanceId: first, from: 'issued', at: world.now, reason: 'keyCompromise' }]),
+      await world.store.ledger.advance([
+        { to: 'revoked', issuanceId: first, from: 'issued', at: world.now, reason: 'keyCompromise' },
+      ]),
     ).toEqual([{ kind: 'moved' }]);
     const { record } = await receive(world, { key });
     await validate(record.issuanceId);
@@ -110,7 +115,9 @@ describe('the validator', () => {
   it('keeps the message of an approved id whose send was lost, and sends at its next delivery', async () => {
     const { record } = await receive(world);
     world.signing['acm-pca'].failures = 1;
-    expect(await validate(record.issuanceId)).toEqual([{ kind: 'again', issuanceId: record.issuanceId, code: 'send-failed' }]);
+    expect(await validate(record.issuanceId)).toEqual([
+      { kind: 'again', issuanceId: record.issuanceId, code: 'send-failed' },
+    ]);
     expect(await stateOf(world, record.issuanceId)).toBe('approved');
     expect(world.told).toEqual([`itemFailed ${record.issuanceId} the queue is not there`]);
     expect(await validate(record.issuanceId)).toEqual([{ kind: 'done', issuanceId: record.issuanceId }]);
@@ -127,7 +134,9 @@ describe('the validator', () => {
 
   it('keeps the message when there is no signer for the CA', async () => {
     const { record } = await receive(world);
-    const outcomes = await validateEnrollments({ ...world.validatePorts, signingQueue: () => undefined }, [record.issuanceId]);
+    const outcomes = await validateEnrollments({ ...world.validatePorts, signingQueue: () => undefined }, [
+      record.issuanceId,
+    ]);
     expect(outcomes).toEqual([{ kind: 'again', issuanceId: record.issuanceId, code: 'send-failed' }]);
   });
 
@@ -140,7 +149,10 @@ describe('the validator', () => {
           record?.issuanceId === broken.record.issuanceId ? { ...record, csrDer: Uint8Array.of(0x30) } : record,
         ),
     };
-    const outcomes = await validateEnrollments({ ...world.validatePorts, ledger }, [broken.record.issuanceId, sound.record.issuanceId]);
+    const outcomes = await validateEnrollments({ ...world.validatePorts, ledger }, [
+      broken.record.issuanceId,
+      sound.record.issuanceId,
+    ]);
     expect(outcomes).toEqual([
       { kind: 'again', issuanceId: broken.record.issuanceId, code: 'evaluation-failed' },
       { kind: 'done', issuanceId: sound.record.issuanceId },
@@ -161,7 +173,10 @@ describe('the validator', () => {
           return { ...record, csrDer };
         }),
     };
-    const outcomes = await validateEnrollments({ ...world.validatePorts, ledger }, [one.record.issuanceId, other.record.issuanceId]);
+    const outcomes = await validateEnrollments({ ...world.validatePorts, ledger }, [
+      one.record.issuanceId,
+      other.record.issuanceId,
+    ]);
     expect(outcomes.map(({ kind }) => kind)).toEqual(['again', 'done']);
   });
 
@@ -179,7 +194,10 @@ describe('the validator', () => {
 
   it('does not approve one key for two owners at once', async () => {
     const key = newP256();
-    const [first, second] = [await createCaller(world, { owner: 'plant-1' }), await createCaller(world, { owner: 'plant-2' })];
+    const [first, second] = [
+      await createCaller(world, { owner: 'plant-1' }),
+      await createCaller(world, { owner: 'plant-2' }),
+    ];
     const ids = [
       (await receive(world, { key, caller: first })).record.issuanceId,
       (await receive(world, { key, caller: second })).record.issuanceId,
@@ -187,7 +205,9 @@ describe('the validator', () => {
     await validate(...ids);
     const records = await Promise.all(ids.map((id) => recordOf(world, id)));
     expect(records.map(({ state }) => state).sort()).toEqual(['approved', 'rejected']);
-    expect(records.find(({ state }) => state === 'rejected')!.violations).toMatchObject([{ code: 'key-of-another-owner' }]);
+    expect(records.find(({ state }) => state === 'rejected')!.violations).toMatchObject([
+      { code: 'key-of-another-owner' },
+    ]);
   });
 
   it('is one of two validators on the same ids: each is approved once, and sent at least once', async () => {
