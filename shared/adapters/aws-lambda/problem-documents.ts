@@ -6,7 +6,13 @@ import { MalformedError } from '../../pki/malformed.ts';
 import { type HttpResponse, problemResponse } from './http-response.ts';
 
 /** Errors of an adapter that mean the ledger cannot be written now; they carry one of these codes. */
-const storageCodes: ReadonlySet<unknown> = new Set(['storage-full', 'storage-failed', 'ledger-overloaded', 'storage-closed', 'state-corrupt']);
+const storageCodes: ReadonlySet<unknown> = new Set([
+  'storage-full',
+  'storage-failed',
+  'ledger-overloaded',
+  'storage-closed',
+  'state-corrupt',
+]);
 const storageRetryAfterMs = 5_000;
 
 /**
@@ -19,7 +25,7 @@ export function problemDocuments(logger: Logger): MiddlewareObj<APIGatewayProxyE
       const { error, event } = request;
       const requestId = event.requestContext?.requestId;
       request.response = responseFor(error, requestId);
-      if (request.response.statusCode >= 500) {
+      if (request.response.statusCode >= 500 && !isOutcome(error)) {
         logger.error('request failed', {
           route: event.routeKey,
           requestId,
@@ -28,6 +34,14 @@ export function problemDocuments(logger: Logger): MiddlewareObj<APIGatewayProxyE
       }
     },
   };
+}
+
+/**
+ * An outcome that the ledger holds, or a state that a client is to wait out: told when it came about, not each time that
+ * somebody asks for it.
+ */
+function isOutcome(error: unknown): boolean {
+  return error instanceof SealwrightError && error.code !== 'internal';
 }
 
 function responseFor(error: unknown, requestId: string | undefined): HttpResponse {
