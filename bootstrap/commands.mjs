@@ -13,6 +13,12 @@ import { SetupError, say } from './say.mjs';
 const commands = {
   start: { entry: ['localstack/embedded/main.ts'], wantsHsm: true, service: true, inProject: true },
   test: { entry: ['node_modules/vitest/vitest.mjs', 'run'], wantsHsm: true, service: false, inProject: true },
+  'test:slow': {
+    entry: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.slow.config.ts'],
+    wantsHsm: true,
+    service: false,
+    inProject: true,
+  },
   check: { entry: ['bootstrap/check.mjs'], wantsHsm: false, service: false, inProject: true },
   bench: { entry: ['bench/main.ts'], wantsHsm: true, service: true, inProject: true },
   cli: { entry: ['cli/sealwright.ts'], wantsHsm: false, service: false, inProject: false },

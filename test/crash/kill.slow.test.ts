@@ -1,4 +1,4 @@
-/** `vitest run test/crash/kill.slow.test.ts --testTimeout 900000`: the whole of kill-service.ts, as one test. */
+/** `npm run test:slow`: the whole of kill-service.ts, as one test. */
 import { expect, it } from 'vitest';
 import { softHsmModule } from '../support/service.ts';
 import { runKillRounds } from './kill-rounds.ts';
