@@ -16,16 +16,12 @@ import {
   type DerCursor,
   expectEnd,
   hexOf,
-  isAtEnd,
   openDer,
   peekTag,
   readBitStringOctets,
-  readBooleanDefaultFalse,
   readConstructed,
   readElementOf,
   readIntegerBytes,
-  readOctetString,
-  readOid,
   readSequence,
   readSmallInteger,
   readTime,
@@ -33,6 +29,7 @@ import {
   unsignedInteger,
 } from './der/reader.ts';
 import type { EpochMs } from './epoch.ts';
+import { readExtensionList } from './extension-list.ts';
 import { sha256Hex } from './hash.ts';
 import { MalformedError } from './malformed.ts';
 import type { NameConstraints } from './name-constraints.ts';
@@ -80,8 +77,6 @@ export interface Certificate {
 
 /** 20 octets is what RFC 5280 allows, which a lint says; old private CAs have up to 32. */
 const serialBytesMax = 64;
-/** Real certificates have about ten. */
-const extensionsMax = 64;
 const version3 = 2;
 
 /**
@@ -126,7 +121,8 @@ function readTbsCertificate(cursor: DerCursor): TbsCertificate {
   const subject = readName(fields);
   const publicKey = readSubjectPublicKey(fields);
   const explicitExtensions = readConstructed(fields, 0xa3);
-  const extensions = readExtensions(explicitExtensions);
+  const extensions: Extension[] = [];
+  readExtensionList(explicitExtensions, extensions);
   expectEnd(explicitExtensions);
   expectEnd(fields);
   return {
@@ -165,28 +161,6 @@ function readSerialNumber(fields: DerCursor): { readonly serialNumber: bigint; r
   const magnitude = (1n << BigInt(content.length * 8)) - unsignedInteger(content);
   const hex = magnitude.toString(16);
   return { serialNumber: -magnitude, serialHex: `-${hex.padStart(hex.length + (hex.length % 2), '0')}` };
-}
-
-function readExtensions(cursor: DerCursor): readonly Extension[] {
-  const list = readSequence(cursor);
-  const extensions: Extension[] = [];
-  while (!isAtEnd(list)) {
-    const start = list.at;
-    const fields = readSequence(list);
-    const oid = readOid(fields);
-    const critical = readBooleanDefaultFalse(fields);
-    const value = readOctetString(fields);
-    expectEnd(fields);
-    if (extensions.length >= extensionsMax) {
-      throw new MalformedError('der-too-many-elements', 'too many extensions', start);
-    }
-    if (extensions.some((other) => other.oid === oid)) {
-      throw new MalformedError('der-malformed', 'an extension stands twice', start);
-    }
-    extensions.push({ oid, critical, value });
-  }
-  if (extensions.length === 0) throw new MalformedError('der-malformed', 'a list of extensions has one', cursor.at);
-  return extensions;
 }
 
 /** The extension with this object identifier. */

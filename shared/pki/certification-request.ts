@@ -12,16 +12,15 @@ import {
   peekTag,
   readBitString,
   readBitStringOctets,
-  readBooleanDefaultFalse,
   readConstructed,
   readIntegerBytes,
-  readOctetString,
   readOid,
   readSequence,
   readSet,
   skipElement,
   tags,
 } from './der/reader.ts';
+import { readExtensionList } from './extension-list.ts';
 import { MalformedError } from './malformed.ts';
 import { type DistinguishedName, type GeneralName, parseGeneralNames, readName } from './names.ts';
 import { oids } from './oids.ts';
@@ -70,7 +69,6 @@ export interface CertificationRequest {
 
 // The tools of our samples send up to three attributes and three extensions, Microsoft's a few more.
 const attributesMax = 32;
-const extensionsMax = 64;
 
 /**
  * Parses a certification request strictly: DER throughout, version 0, one value in each request for extensions, no
@@ -172,34 +170,13 @@ function readAttributes(fields: DerCursor): RequestedAttributes {
     seen.push(oid);
     if (isAtEnd(values)) throw new MalformedError('der-malformed', 'an attribute has a value', start);
     if (oid === oids.extensionRequest || oid === oids.microsoftExtensionRequest) {
-      readExtensions(values, extensions);
+      readExtensionList(values, extensions);
       expectEnd(values);
     } else {
       attributeOids.push(oid);
     }
   }
   return { attributeOids, extensions };
-}
-
-// Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension. Extensions of both attributes count as one list.
-function readExtensions(values: DerCursor, extensions: RequestedExtension[]): void {
-  const list = readSequence(values);
-  if (isAtEnd(list)) throw new MalformedError('der-malformed', 'a request for extensions names one', list.at);
-  while (!isAtEnd(list)) {
-    const start = list.at;
-    const fields = readSequence(list);
-    const oid = readOid(fields);
-    const critical = readBooleanDefaultFalse(fields);
-    const value = readOctetString(fields);
-    expectEnd(fields);
-    if (extensions.length >= extensionsMax) {
-      throw new MalformedError('der-too-many-elements', 'too many extensions', start);
-    }
-    if (extensions.some((other) => other.oid === oid)) {
-      throw new MalformedError('der-malformed', 'an extension stands twice', start);
-    }
-    extensions.push({ oid, critical, value });
-  }
 }
 
 type KnownExtensions = Pick<CertificationRequest, 'names' | 'basicConstraints' | 'keyUsage' | 'extendedKeyUsage'>;
