@@ -141,6 +141,9 @@ function startService(
       SEALWRIGHT_BACKENDS: [...up.backends].join(','),
       SEALWRIGHT_ACM_PCA_ENDPOINT: acmPcaEndpoint,
       SEALWRIGHT_REGION: region,
+      SEALWRIGHT_ACM_PCA_ISSUE_PER_SECOND: process.env.SEALWRIGHT_ACM_PCA_ISSUE_PER_SECOND,
+      SEALWRIGHT_ACM_PCA_GET_PER_SECOND: process.env.SEALWRIGHT_ACM_PCA_GET_PER_SECOND,
+      SEALWRIGHT_ACM_PCA_SHARE_FOR_OTHERS: process.env.SEALWRIGHT_ACM_PCA_SHARE_FOR_OTHERS,
       SEALWRIGHT_PKCS11_MODULE: process.env.SEALWRIGHT_PKCS11_MODULE,
       SEALWRIGHT_PKCS11_PIN_FILE: up.pinFile,
       SOFTHSM2_CONF: up.softhsmConf,
@@ -162,6 +165,9 @@ function childEnvironment(given: Readonly<Record<string, string | undefined>>): 
     'NODE_COMPILE_CACHE',
     'UV_THREADPOOL_SIZE',
     'SEALWRIGHT_LOG_LEVEL',
+    // What OpenSC's pkcs11-spy passes calls on to and writes them to, when it is the PKCS #11 module.
+    'PKCS11SPY',
+    'PKCS11SPY_OUTPUT',
   ];
   const environment: NodeJS.ProcessEnv = { POWERTOOLS_DEV: 'false' };
   for (const name of inherited) if (process.env[name] !== undefined) environment[name] = process.env[name];

@@ -23,6 +23,7 @@ import {
   uri,
 } from '../support/service.ts';
 import { type Audit, auditState, unsettledOf } from './audit.ts';
+import { auditSpyLog, type SpyAudit } from './spy-audit.ts';
 
 export interface KillOptions {
   readonly rounds: number;
@@ -33,6 +34,8 @@ export interface KillOptions {
   /** Kept when given. */
   readonly stateDir?: string;
   readonly pkcs11Module: string | undefined;
+  /** Path of OpenSC's pkcs11-spy: every C_Sign is then counted outside our code and held against the intents. */
+  readonly spyModule?: string | undefined;
   readonly report?: (line: string) => void;
 }
 
@@ -64,6 +67,8 @@ export interface KillResult {
   readonly accepted: number;
   readonly settleSeconds: number;
   readonly audit: Audit;
+  /** Undefined when nothing spied on the HSM. */
+  readonly spied: SpyAudit | undefined;
   /** Statuses that no client should see. */
   readonly unexpected: readonly string[];
   readonly faults: readonly string[];
@@ -99,6 +104,7 @@ export async function runKillRounds(options: KillOptions): Promise<KillResult> {
   const world: World = { options, stateDir, random, told: new Map(), unexpected: [], names: 0 };
   const rounds: Round[] = [];
   try {
+    if (options.spyModule !== undefined) await setUpUnspied(world);
     for (let round = 1; round <= options.rounds; round++) {
       // The first set-up is killed too: a state folder that is half made has to be taken up by the next start.
       const target = round === 1 ? 'starting' : targets[Math.floor(random() * targets.length)]!;
@@ -134,7 +140,20 @@ async function killStart(world: World, round: number): Promise<Round> {
 }
 
 function startOptionsOf({ stateDir, options }: World) {
-  return { stateDir, pkcs11Module: options.pkcs11Module, startMsMax };
+  const { pkcs11Module, spyModule } = options;
+  if (spyModule === undefined || pkcs11Module === undefined) return { stateDir, pkcs11Module, startMsMax };
+  const env = { PKCS11SPY: pkcs11Module, PKCS11SPY_OUTPUT: spyLogOf(stateDir) };
+  return { stateDir, pkcs11Module: spyModule, env, startMsMax };
+}
+
+function spyLogOf(stateDir: string): string {
+  return join(stateDir, 'pkcs11-spy.log');
+}
+
+/** Makes the CAs first, so that what is spied on afterwards are a signer's calls only. */
+async function setUpUnspied({ stateDir, options }: World): Promise<void> {
+  const running = await startProcesses({ stateDir, pkcs11Module: options.pkcs11Module, startMsMax });
+  await running.stop();
 }
 
 /** Starts on what the last round left. What was killed may still hold the state for a moment: that is said, and tried again. */
@@ -248,15 +267,19 @@ async function settleAndAudit(world: World, rounds: readonly Round[]): Promise<K
   const faults = await answersFaults(world, running);
   await running.stop();
   const audit = await auditState(world.stateDir, world.told);
+  const spied =
+    world.options.spyModule === undefined ? undefined : await auditSpyLog(world.stateDir, spyLogOf(world.stateDir));
   return {
     seed: world.options.seed,
     rounds,
     accepted: world.told.size,
     settleSeconds,
     audit,
+    spied,
     unexpected: world.unexpected,
     faults: [
       ...audit.faults,
+      ...(spied?.faults ?? []),
       ...faults,
       ...world.unexpected,
       ...(existsSync(`${ledgerPath}.pid`) ? ['a clean stop left its process id'] : []),
