@@ -1,8 +1,11 @@
 import type { Command } from '../command.ts';
+import { auditCommands } from './audit.ts';
 import { authoritiesCommands } from './authorities.ts';
 import { credentialCommands } from './credential.ts';
+import { dlqCommands } from './dlq.ts';
 import { enrollCommand } from './enroll.ts';
 import { nameCommands } from './name.ts';
+import { orphanCommands } from './orphan.ts';
 import { statusCommand } from './status.ts';
 
 /** Every command, in the order of the help. A new one is a file beside this one and a line here. */
@@ -12,4 +15,7 @@ export const commands: readonly Command[] = [
   ...authoritiesCommands,
   ...credentialCommands,
   ...nameCommands,
+  ...orphanCommands,
+  ...auditCommands,
+  ...dlqCommands,
 ];

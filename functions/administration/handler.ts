@@ -2,6 +2,9 @@ import middy from '@middy/core';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { HttpResponse } from '../../shared/adapters/aws-lambda/http-response.ts';
 import { problemDocuments } from '../../shared/adapters/aws-lambda/problem-documents.ts';
+import { listAudits, runAudits } from './audits.ts';
+import { listLetters, redriveLetter, showLetter } from './dead-letters.ts';
+import { listOrphaned, settle } from './orphans.ts';
 import { create, list, release, revoke } from './routes.ts';
 import { wiring } from './wiring.ts';
 
@@ -12,11 +15,18 @@ const routes: Readonly<Record<string, (event: APIGatewayProxyEventV2) => Promise
   'GET /v1/credentials': (event) => list(wired, event),
   'DELETE /v1/credentials/{id}': (event) => revoke(wired, event),
   'DELETE /v1/names/{name}': (event) => release(wired, event),
+  'GET /v1/dead-letters': (event) => listLetters(wired, event),
+  'GET /v1/dead-letters/{id}': (event) => showLetter(wired, event),
+  'POST /v1/dead-letters/{id}/redrive': (event) => redriveLetter(wired, event),
+  'GET /v1/orphans': (event) => listOrphaned(wired, event),
+  'POST /v1/orphans/{issuanceId}/settlement': (event) => settle(wired, event),
+  'GET /v1/audits': (event) => listAudits(wired, event),
+  'POST /v1/audits': (event) => runAudits(wired, event),
 };
 
-/** What operators do: enrolment credentials, name holds. */
+/** What operators do: enrolment credentials, name holds, dead letters. */
 export const handler = middy<APIGatewayProxyEventV2, HttpResponse>()
-  .use(problemDocuments(wired.logger))
+  .use(problemDocuments(wired.raise))
   .handler(async (event) => {
     const route = routes[event.routeKey];
     if (route === undefined) throw new Error(`no route ${event.routeKey} in this function`);

@@ -16,7 +16,7 @@ const routes: Readonly<Record<string, (event: APIGatewayProxyEventV2) => Promise
 
 /** Hands out certificates, and the CAs they chain to. */
 export const handler = middy<APIGatewayProxyEventV2, HttpResponse>()
-  .use(problemDocuments(stack.logger))
+  .use(problemDocuments(stack.raise))
   .handler(async (event) => {
     const route = routes[event.routeKey];
     if (route === undefined) throw new Error(`no route ${event.routeKey} in this function`);

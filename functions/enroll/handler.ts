@@ -13,7 +13,7 @@ const wired = wiring();
 
 /** POST /v1/enrollments: a certification request becomes an issuance, or is refused at the door. */
 export const handler = middy<APIGatewayProxyEventV2, HttpResponse>()
-  .use(problemDocuments(wired.logger))
+  .use(problemDocuments(wired.raise))
   .handler(async (event) => {
     const caller = await authenticateDevice(event, wired.credentials, wired.clock);
     const { csrDer, profile } = readEnrollment(event);

@@ -17,7 +17,7 @@ async function wordFor(check: () => Promise<unknown>): Promise<'ok' | 'failing'>
 
 /** GET /healthz: 200 while serving; what each dependency says, in a word each. */
 export const handler = middy<APIGatewayProxyEventV2, HttpResponse>()
-  .use(problemDocuments(stack.logger))
+  .use(problemDocuments(stack.raise))
   .handler(async () => {
     const ledger = await wordFor(() => stack.registry.list());
     const queue = await wordFor(() => stack.enrolmentQueue.depth());

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import type { PacedCall, PacingBudget, PacingRate } from '../../shared/adapters/acm-pca/pacing.ts';
+import type { AcmPcaQuotas } from '../../shared/adapters/stack/environment.ts';
 import type { processStack } from '../../shared/adapters/stack/stack.ts';
 import { findAuthority } from '../../shared/hierarchy/hierarchy.ts';
 import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
@@ -8,9 +10,9 @@ type Stack = ReturnType<typeof processStack>;
 type MakeBackend = (issuer: IssuingAuthority) => SigningBackend;
 
 /** Calls a second for an endpoint of our own, which has no quotas; against AWS the adapter's defaults, the account's quotas, stand. */
-const localRates = {
-  IssueCertificate: { perSecond: 5_000, burstMs: 1_000 },
-  GetCertificate: { perSecond: 15_000, burstMs: 1_000 },
+const localRates: Readonly<Record<PacedCall, PacingRate>> = {
+  IssueCertificate: { perSecond: 5_000, burstMs: 300 },
+  GetCertificate: { perSecond: 15_000, burstMs: 300 },
 };
 
 /**
@@ -36,11 +38,13 @@ export async function createBackends(stack: Stack): Promise<(issuer: IssuingAuth
 
 async function acmPcaMaker(
   stack: Stack,
-  { endpoint, region }: { readonly endpoint: string; readonly region: string },
+  { endpoint, quotas, region }: NonNullable<Stack['environment']['acmPca']>,
 ): Promise<MakeBackend> {
   const { createAcmPcaClient } = await import('../../shared/adapters/acm-pca/client.ts');
   const { createAcmPcaBackend } = await import('../../shared/adapters/acm-pca/backend.ts');
-  const { createPacingBudget } = await import('../../shared/adapters/acm-pca/pacing.ts');
+  const { createLeasedPacingBudget, defaultPacingRates, defaultShareForOthers } = await import(
+    '../../shared/adapters/acm-pca/pacing.ts'
+  );
   const { isAwsAcmPcaEndpoint } = await import('../../shared/custody/stage.ts');
   const isAws = isAwsAcmPcaEndpoint(endpoint);
   const client = createAcmPcaClient({
@@ -50,14 +54,43 @@ async function acmPcaMaker(
     // An emulator is shown credentials that open nothing.
     ...(isAws ? {} : { credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' } }),
   });
-  const pacing = createPacingBudget({ clock: stack.clock, ...(isAws ? {} : { rates: localRates }) });
+  const budgets = new Map<string, PacingBudget>();
+  const pacingOf = (budgetId: string) => {
+    let pacing = budgets.get(budgetId);
+    if (pacing === undefined) {
+      const { permits: store, clock } = stack;
+      const { rates, shareForOthers } = pacingFor(quotas, isAws ? defaultPacingRates : localRates);
+      const share = shareForOthers ?? (isAws ? defaultShareForOthers : 0);
+      pacing = createLeasedPacingBudget({ store, clock, budgetId, rates, shareForOthers: share });
+      budgets.set(budgetId, pacing);
+    }
+    return pacing;
+  };
   return (issuer) =>
     createAcmPcaBackend({
       client,
       authority: { caId: issuer.caId, ref: issuer.backendRef },
-      pacing,
+      pacing: pacingOf(quotaOwnerOf(issuer.backendRef)),
       clock: stack.clock,
     });
+}
+
+/** The rates of a configuration, where it names them. */
+function pacingFor({ getPerSecond, issuePerSecond, shareForOthers }: AcmPcaQuotas, rates: typeof localRates) {
+  const { GetCertificate, IssueCertificate } = rates;
+  return {
+    shareForOthers,
+    rates: {
+      IssueCertificate: { ...IssueCertificate, perSecond: issuePerSecond ?? IssueCertificate.perSecond },
+      GetCertificate: { ...GetCertificate, perSecond: getPerSecond ?? GetCertificate.perSecond },
+    },
+  };
+}
+
+/** Account and Region of a CA: quotas are theirs. `arn:PARTITION:acm-pca:REGION:ACCOUNT:certificate-authority/ID`. */
+function quotaOwnerOf(authorityArn: string): string {
+  const [, , , region = '', account = ''] = authorityArn.split(':');
+  return `acm-pca/${account}/${region}`;
 }
 
 async function pkcs11Maker(

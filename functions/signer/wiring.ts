@@ -3,22 +3,17 @@ import { createThrowawaySigners } from '../../shared/adapters/software/throwaway
 import { processStack } from '../../shared/adapters/stack/stack.ts';
 import { createCrlShards } from '../../shared/issuance/crl-shards.ts';
 import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
-import type { IssueCertificatePorts, SignerReport } from '../../shared/issuance/signer-ports.ts';
+import type { WorkQueue } from '../../shared/issuance/ports.ts';
+import type { IssueCertificatePorts } from '../../shared/issuance/signer-ports.ts';
 import { createBackends } from './backends.ts';
+import { signerReport } from './report.ts';
 
-type Logger = ReturnType<typeof processStack>['logger'];
-
-/** What a person has to look at goes to the log; each message is what an alarm counts. */
-function reportTo(logger: Logger): SignerReport {
-  return {
-    itemFailed: (issuanceId, cause) => logger.error('signing failed', { issuanceId, error: cause as Error }),
-    custodyStopped: (caId, findings) => logger.error('custody stopped a CA', { caId, findings }),
-    custodyUnknown: (caId, cause) => logger.error('custody of a CA is unknown', { caId, error: cause as Error }),
-    misissued: (issuanceId, faults) => logger.critical('misissued', { issuanceId, faults }),
-  };
+/** Beside the ports of the use case, the queues for what has to wait for its turn. */
+export interface SignerWiring extends IssueCertificatePorts {
+  readonly signingQueue: (backend: string) => WorkQueue | undefined;
 }
 
-export async function wiring(): Promise<IssueCertificatePorts> {
+export async function wiring(): Promise<SignerWiring> {
   const stack = processStack();
   return {
     ...stack,
@@ -27,6 +22,6 @@ export async function wiring(): Promise<IssueCertificatePorts> {
     crlShards: createCrlShards(stack.ledger),
     throwaway: createThrowawaySigners(),
     random: (bytes) => randomBytes(bytes),
-    report: reportTo(stack.logger),
+    report: signerReport(stack.raise),
   };
 }

@@ -1,10 +1,11 @@
 import { processStack } from '../../shared/adapters/stack/stack.ts';
 import type { ValidateEnrollmentPorts } from '../../shared/issuance/validate-enrollment.ts';
+import { validatorReport } from './report.ts';
 
 export function wiring(): ValidateEnrollmentPorts {
   const stack = processStack();
   return {
     ...stack,
-    onItemFailed: (issuanceId, cause) => stack.logger.error('validation failed', { issuanceId, error: cause as Error }),
+    ...validatorReport(stack.raise),
   };
 }

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import type { BatchContext, Deferral } from '../../shared/adapters/aws-lambda/queue-batch.ts';
 import type { QueueConsumer, QueueMessage } from '../../shared/issuance/ports.ts';
 import type { EventSourceMapping } from './deployment.ts';
 
 /**
  * Polls a queue and invokes a function with what it gives, as Lambda's event source mapping does: batch size and window,
  * partial failures (ReportBatchItemFailures), visibility timeout. A malformed answer or an error fails the whole batch.
- * It differs in one thing: a failed message comes back after a delay that doubles with each delivery, up to the
- * visibility timeout, instead of always after the whole of it.
+ * It differs in two things: a failed message comes back after a delay that doubles with each delivery, up to the
+ * visibility timeout, instead of always after the whole of it; and it keeps the code of its failure, which the function
+ * tells through its context.
  */
 export interface Poller {
   /** Stops receiving and waits for what is under way. */
@@ -34,8 +36,7 @@ export function startPoller(
   async function run(): Promise<void> {
     while (!stopping) {
       try {
-        const messages = await receiveBatch(mapping, queue);
-        if (messages.length > 0) await deliver(mapping, queue, handler, messages, onError);
+        await pollOnce(mapping, queue, handler, onError, pollWaitMsMax);
       } catch (cause) {
         onError(cause, mapping);
         await sleep(errorPauseMs, undefined, { signal: stopped.signal }).catch(() => undefined);
@@ -53,10 +54,27 @@ export function startPoller(
   };
 }
 
+/** One batch: received, handed to the function, and settled by its answer. Answers how many messages it had. */
+export async function pollOnce(
+  mapping: EventSourceMapping,
+  queue: QueueConsumer,
+  handler: BatchHandler,
+  onError: (cause: unknown, mapping: EventSourceMapping) => void,
+  waitMsMax: number,
+): Promise<number> {
+  const messages = await receiveBatch(mapping, queue, waitMsMax);
+  if (messages.length > 0) await deliver(mapping, queue, handler, messages, onError);
+  return messages.length;
+}
+
 /** Waits for a first message; with a window, goes on until it closes or the batch is full. */
-async function receiveBatch(mapping: EventSourceMapping, queue: QueueConsumer): Promise<readonly QueueMessage[]> {
+async function receiveBatch(
+  mapping: EventSourceMapping,
+  queue: QueueConsumer,
+  waitMsMax: number,
+): Promise<readonly QueueMessage[]> {
   const { batchSize, visibilityMs, windowMs } = mapping;
-  const messages = [...(await queue.receive({ countMax: batchSize, visibilityMs, waitMsMax: pollWaitMsMax }))];
+  const messages = [...(await queue.receive({ countMax: batchSize, visibilityMs, waitMsMax }))];
   const closes = performance.now() + windowMs;
   while (messages.length > 0 && messages.length < batchSize) {
     const left = closes - performance.now();
@@ -78,22 +96,27 @@ async function deliver(
   messages: readonly QueueMessage[],
   onError: (cause: unknown, mapping: EventSourceMapping) => void,
 ): Promise<void> {
+  const deferrals = new Map<string, Deferral>();
+  const context: BatchContext & { readonly functionName: string } = {
+    functionName: mapping.functionName,
+    deferred: (messageId, deferral) => void deferrals.set(messageId, deferral),
+  };
   let failed: ReadonlySet<string>;
+  let otherwise = 'function-answer';
   try {
-    const answer = await handler(
-      { Records: messages.map((message) => toRecord(message, mapping)) },
-      { functionName: mapping.functionName },
-    );
+    const answer = await handler({ Records: messages.map((message) => toRecord(message, mapping)) }, context);
     failed = failedMessages(answer, messages);
   } catch (cause) {
     onError(cause, mapping);
+    otherwise = 'function-failed';
     failed = new Set(messages.map(({ messageId }) => messageId));
   }
   const acknowledged = messages.filter(({ messageId }) => !failed.has(messageId)).map(({ receipt }) => receipt);
   if (acknowledged.length > 0) await queue.acknowledge(acknowledged);
   for (const message of messages) {
-    if (failed.has(message.messageId))
-      await queue.release([message.receipt], retryDelayMs(message.receiveCount, mapping.visibilityMs));
+    if (!failed.has(message.messageId)) continue;
+    const delayMs = retryDelayMs(message.receiveCount, mapping.visibilityMs);
+    await queue.release([message.receipt], delayMs, deferrals.get(message.messageId)?.code ?? otherwise);
   }
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ReconcileEvent } from '../../functions/reconciler/handler.ts';
 import { signingQueueName } from '../../shared/adapters/stack/stack.ts';
+import { alarmOfFailure, type RaiseAlarm } from '../../shared/issuance/alarms.ts';
 import type { QueueConsumer } from '../../shared/issuance/ports.ts';
 import { type Deployment, DeploymentError, type EventSourceMapping, readDeployment } from './deployment.ts';
 import { type BatchHandler, type Poller, startPoller } from './event-source-mapping.ts';
@@ -13,15 +14,26 @@ export interface HostOptions extends FrontOptions {
   readonly queue: (name: string) => QueueConsumer;
   /** Queues that have a signer here; a mapping of another queue is not started. */
   readonly servedQueues: ReadonlySet<string>;
+  /** Told what no handler could; with the queue it is about, if it is about one. */
+  readonly onError: (cause: unknown, queue?: string) => void;
 }
 
 export interface Host {
   readonly url: string;
-  /** Stops taking in, lets what is under way finish. */
-  stop(): Promise<void>;
+  /**
+   * Stops taking in, and lets what is under way finish: requests within `graceMs`, then batches and scheduled runs for as
+   * long as they take. Requests come first, since one that waits for its certificate needs the pollers.
+   */
+  stop(graceMs?: number): Promise<void>;
 }
 
-const graceMs = 10_000;
+const graceMsDefault = 10_000;
+
+/** What no handler could deal with, as alarms. */
+export function hostReport(raise: RaiseAlarm): HostOptions['onError'] {
+  return (cause, queue) =>
+    raise(alarmOfFailure(cause, 'host-failed'), { ...(queue === undefined ? {} : { queue }), error: cause });
+}
 
 /** Runs a deployment in this process: routes, event source mappings and schedules of serverless.yml. */
 export async function startHost(options: HostOptions): Promise<Host> {
@@ -34,12 +46,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
     options,
   );
   const pollers = mappings.map((mapping) =>
-    startPoller(mapping, options.queue(mapping.queue), handlerOf<BatchHandler>(mapping.handler), options.onError),
+    startPoller(mapping, options.queue(mapping.queue), handlerOf<BatchHandler>(mapping.handler), (cause) =>
+      options.onError(cause, mapping.queue),
+    ),
   );
-  const timers = deployment.schedules.map(({ handler, everyMs }) =>
+  const schedules = deployment.schedules.map(({ handler, everyMs }) =>
     startSchedule(handlerOf<ScheduledHandler>(handler), everyMs, options.onError),
   );
-  return { url: front.url, stop: () => stopHost(front, pollers, timers) };
+  return { url: front.url, stop: (graceMs = graceMsDefault) => stopHost(front, pollers, schedules, graceMs) };
 }
 
 /**
@@ -82,15 +96,37 @@ async function loadHandlers(projectDir: string, deployment: Deployment): Promise
   return new Map(await Promise.all(entries));
 }
 
-/** Runs at once, with no patience, since nothing else is at work on what an earlier process left; then on the clock. */
-function startSchedule(handler: ScheduledHandler, everyMs: number, onError: (cause: unknown) => void): NodeJS.Timeout {
-  const run = (event: ReconcileEvent) => void handler(event, { functionName: 'schedule' }).catch(onError);
-  run({ detail: { quietMs: 0 } });
-  return setInterval(() => run({}), everyMs);
+interface Schedule {
+  /** Begins no further run, and waits for those under way. */
+  stop(): Promise<void>;
 }
 
-async function stopHost(front: Front, pollers: readonly Poller[], timers: readonly NodeJS.Timeout[]): Promise<void> {
-  for (const timer of timers) clearInterval(timer);
+/** Runs at once, with no patience, since nothing else is at work on what an earlier process left; then on the clock. */
+function startSchedule(handler: ScheduledHandler, everyMs: number, onError: (cause: unknown) => void): Schedule {
+  const running = new Set<Promise<void>>();
+  const run = (event: ReconcileEvent) => {
+    const one = handler(event, { functionName: 'schedule' })
+      .then(() => undefined, onError)
+      .finally(() => running.delete(one));
+    running.add(one);
+  };
+  run({ detail: { quietMs: 0 } });
+  const timer = setInterval(() => run({}), everyMs);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await Promise.all(running);
+    },
+  };
+}
+
+async function stopHost(
+  front: Front,
+  pollers: readonly Poller[],
+  schedules: readonly Schedule[],
+  graceMs: number,
+): Promise<void> {
+  const scheduled = schedules.map((schedule) => schedule.stop());
   await front.close(graceMs);
-  await Promise.all(pollers.map((poller) => poller.stop()));
+  await Promise.all([...pollers.map((poller) => poller.stop()), ...scheduled]);
 }

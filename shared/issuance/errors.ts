@@ -96,6 +96,16 @@ const service = {
     title: 'Method not allowed',
     meaning: 'The resource exists; it does not answer this method.',
   },
+  'orphan-settled': {
+    status: 409,
+    title: 'The issuance is no orphan',
+    meaning: 'Its outcome is known, or somebody settled it meanwhile.',
+  },
+  'settlement-refused': {
+    status: 409,
+    title: 'The orphan stays as it is',
+    meaning: 'The certificate is not what was intended, or its absence cannot be proven yet. The detail says which.',
+  },
   'certificate-revoked': {
     status: 410,
     title: 'The certificate is revoked',

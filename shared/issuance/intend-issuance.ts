@@ -10,6 +10,7 @@ import { crlUrlOf } from './crl-shards.ts';
 import { assertNever } from './errors.ts';
 import { evaluateStored, isLapsed } from './evaluate-stored.ts';
 import type { IssuanceError, IssuanceRecord } from './issuance-record.ts';
+import { isPending } from './issuance-state.ts';
 import type { AdvanceOutcome, Transition } from './ports.ts';
 import { type Group, type IssueCertificatePorts, type Order, type Outcomes, tokenReuseMsMax } from './signer-ports.ts';
 
@@ -97,8 +98,10 @@ function intendedMoved(answer: AdvanceOutcome, issuanceId: string, outcomes: Out
   switch (answer.kind) {
     case 'moved':
       return true;
-    // Another signer has it: that one's message, or the reconciler, sees it through.
+    // Another signer has it. Its own message may have run out meanwhile, so that this one stays until there is an end.
     case 'conflict':
+      if (answer.actual !== undefined && isPending(answer.actual))
+        outcomes.set(issuanceId, again(issuanceId, 'with-another-signer'));
       return false;
     case 'frozen':
     case 'serial-taken':

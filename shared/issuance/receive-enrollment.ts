@@ -7,6 +7,7 @@ import { sha256Hex } from '../pki/hash.ts';
 import { MalformedError } from '../pki/malformed.ts';
 import { nameKey } from '../pki/names.ts';
 import { verifyPossession } from '../pki/possession.ts';
+import type { AdmissionControl } from './admission.ts';
 import type { AuthorityDirectory } from './authority-directory.ts';
 import { SealwrightError } from './errors.ts';
 import { requestIdOf } from './ids.ts';
@@ -23,6 +24,8 @@ export interface ReceiveEnrollmentPorts {
   readonly enrolmentQueue: WorkQueue;
   /** Kinds of backend this deployment has a signer for. */
   readonly backends: ReadonlySet<string>;
+  /** Back-pressure; without it everything is admitted. */
+  readonly admission?: AdmissionControl;
   readonly clock: Clock;
   /** Told when the queue did not take an id; the reconciler sends it again. */
   readonly onSendFailed: (issuanceId: string, cause: unknown) => void;
@@ -51,7 +54,8 @@ const backendRetryAfterMs = 30_000;
  *
  * Throws `MalformedError` (400) for what is no valid request, `SealwrightError` for a refusal at the door: unknown
  * profile (404), a profile the credential does not reach (403), a key or signature algorithm that is not allowed or a
- * challengePassword (422, nothing stored), no CA behind the profile (503), a count used up (422).
+ * challengePassword (422, nothing stored), no CA behind the profile (503), a count used up (422), too much that waits for
+ * the backend already (503; never for an issuance that was accepted before).
  */
 export async function receiveEnrollment(
   ports: ReceiveEnrollmentPorts,
@@ -99,7 +103,7 @@ export async function receiveEnrollment(
     names: namesOf(request),
     receivedAt: at,
   };
-  return takeOrdinal(ports, issuance);
+  return takeOrdinal(ports, issuance, issuer.backend);
 }
 
 /** Keys of the names asked for, each once. */
@@ -110,10 +114,12 @@ function namesOf(request: CertificationRequest): readonly string[] {
 async function takeOrdinal(
   ports: ReceiveEnrollmentPorts,
   issuance: Omit<NewIssuance, 'ordinal'>,
+  backend: string,
 ): Promise<IssuanceRecord> {
   for (let round = 0; round < roundsMax; round++) {
     const current = await ports.ledger.current(issuance.requestId);
     if (current !== undefined && !(await isClosed(ports, current, issuance))) return current;
+    await refuseWhenTooDeep(ports, backend);
     const predecessor = current?.fingerprint === undefined ? current?.predecessor : current.issuanceId;
     const outcome = await ports.ledger.receive({
       ...issuance,
@@ -122,6 +128,7 @@ async function takeOrdinal(
     });
     switch (outcome.kind) {
       case 'received':
+        ports.admission?.accepted(backend);
         await send(ports, outcome.record.issuanceId);
         return outcome.record;
       case 'credential-revoked':
@@ -145,6 +152,17 @@ async function takeOrdinal(
   throw new SealwrightError('too-many-requests', {
     message: 'the ordinal of one request was contended',
     retryAfterMs: 1_000,
+  });
+}
+
+/** Before anything is written: what is accepted is kept. */
+async function refuseWhenTooDeep(ports: ReceiveEnrollmentPorts, backend: string): Promise<void> {
+  const verdict = await ports.admission?.check(backend);
+  if (verdict === undefined || verdict.kind === 'admit') return;
+  const { retryAfterMs, clearMs, perSecond } = verdict;
+  throw new SealwrightError('queue-too-deep', {
+    message: `what waits for ${backend} takes ${Math.round(clearMs / 1000)} s at ${perSecond.toFixed(1)}/s`,
+    retryAfterMs,
   });
 }
 

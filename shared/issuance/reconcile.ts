@@ -2,6 +2,7 @@ import type { Hierarchy } from '../hierarchy/hierarchy.ts';
 import { findAuthority } from '../hierarchy/hierarchy.ts';
 import { type IssuanceState, staleAfterMs } from './issuance-state.ts';
 import type { Clock, IssuanceLedger, StaleIssuance, Transition, WorkQueue } from './ports.ts';
+import type { ResendBackoff } from './resend-backoff.ts';
 import { tokenReuseMsMax } from './signer-ports.ts';
 
 export interface ReconcilePorts {
@@ -10,6 +11,8 @@ export interface ReconcilePorts {
   readonly enrolmentQueue: WorkQueue;
   readonly signingQueue: (backend: string) => WorkQueue | undefined;
   readonly clock: Clock;
+  /** Spares the queues what was sent a short while ago; without one, everything stale is sent at each run. */
+  readonly backoff?: ResendBackoff;
 }
 
 export interface ReconcileReport {
@@ -30,10 +33,12 @@ const staleCountMax = 1_000;
 export async function reconcile(ports: ReconcilePorts, quietMs?: number): Promise<ReconcileReport> {
   const find = (state: IssuanceState) =>
     ports.ledger.stale(state, ports.clock() - (quietMs ?? staleAfterMs[state] ?? 0), staleCountMax);
-  const received = await find('received');
-  const approved = await find('approved');
-  const submitted = await find('submitted');
-  const { resumable, orphans } = await sortIntended(ports, await find('intended'));
+  const due = ({ issuanceId, state }: StaleIssuance) => ports.backoff?.due(issuanceId, state, ports.clock()) ?? true;
+  const received = (await find('received')).filter(due);
+  const approved = (await find('approved')).filter(due);
+  const submitted = (await find('submitted')).filter(due);
+  const { resumable: begun, orphans } = await sortIntended(ports, await find('intended'));
+  const resumable = begun.filter(due);
   // Each on its own: a queue that is not there must not keep the reconciler from the others.
   const work = await Promise.allSettled([
     received.length === 0 ? undefined : ports.enrolmentQueue.send(received.map(({ issuanceId }) => issuanceId)),

@@ -26,6 +26,8 @@ export async function submit(
   const attempts: { readonly issuanceId: string; readonly error: IssuanceError }[] = [];
   const transitions: Transition[] = [];
   const waiting: Waiting[] = [];
+  let unavailable: Trouble | undefined;
+  let throttled: Trouble | undefined;
   await Promise.all(
     orders.map(async ({ record, prepared }, index) => {
       const { issuanceId } = record;
@@ -50,9 +52,12 @@ export async function submit(
           return;
         case 'refused':
           transitions.push({ to: 'failed', issuanceId, from: 'intended', at, error: errorOf(answer, at) });
+          ports.report.refused(issuanceId, answer.code, answer.message);
           return;
         case 'retry':
         case 'unavailable':
+          if (answer.kind === 'unavailable') unavailable ??= answer;
+          else if (answer.throttled) throttled ??= answer;
           attempts.push({ issuanceId, error: errorOf(answer, at) });
           outcomes.set(issuanceId, again(issuanceId, answer.code));
           return;
@@ -61,11 +66,28 @@ export async function submit(
       }
     }),
   );
+  reportTrouble(ports, group, unavailable, throttled);
   await Promise.all([
     advanceSettled(ports, transitions),
     attempts.length === 0 ? undefined : ports.ledger.noteAttempts(attempts),
   ]);
   return waiting;
+}
+
+/** What is wrong with a CA, not with one issuance: told once a batch. */
+interface Trouble {
+  readonly code: string;
+  readonly message: string;
+}
+
+function reportTrouble(
+  ports: IssueCertificatePorts,
+  { issuer: { caId } }: Group,
+  unavailable: Trouble | undefined,
+  throttled?: Trouble,
+): void {
+  if (unavailable !== undefined) ports.report.authorityUnavailable(caId, unavailable.code, unavailable.message);
+  if (throttled !== undefined) ports.report.throttled(caId, throttled.code, throttled.message);
 }
 
 function errorOf(answer: Extract<SubmitOutcome, { code: string }>, at: EpochMs): IssuanceError {
@@ -87,6 +109,7 @@ export async function collect(
   );
   const at = ports.clock();
   const transitions: Transition[] = [];
+  let unavailable: Trouble | undefined;
   await Promise.all(
     waiting.map(async ({ record }, index) => {
       const { issuanceId } = record;
@@ -104,8 +127,10 @@ export async function collect(
             at,
             error: { code: answer.code, message: answer.message, at },
           });
+          ports.report.refused(issuanceId, answer.code, answer.message);
           return;
         case 'pending':
+          unavailable ??= answer.unavailable;
           outcomes.set(issuanceId, again(issuanceId, 'pending'));
           return;
         default:
@@ -113,6 +138,7 @@ export async function collect(
       }
     }),
   );
+  reportTrouble(ports, group, unavailable);
   await advanceSettled(ports, transitions);
 }
 

@@ -15,6 +15,12 @@ export interface SignerReport {
   custodyStopped(caId: string, findings: readonly CustodyFinding[]): void;
   custodyUnknown(caId: string, cause: unknown): void;
   misissued(issuanceId: string, faults: readonly string[]): void;
+  /** The CA will never sign what policy and lints had let through: the issuance has `failed`. */
+  refused(issuanceId: string, code: string, message: string): void;
+  /** The CA or its module answers nobody, and somebody has to act. Once a batch; its issuances wait. */
+  authorityUnavailable(caId: string, code: string, message: string): void;
+  /** The provider refuses calls over a quota, in spite of our pacing. Once a batch; its issuances come again. */
+  throttled(caId: string, code: string, message: string): void;
 }
 
 export interface IssueCertificatePorts {

@@ -6,6 +6,7 @@ import { again, done, type ItemOutcome } from './batch.ts';
 import { assertNever } from './errors.ts';
 import { evaluateStored, isLapsed } from './evaluate-stored.ts';
 import type { IssuanceRecord } from './issuance-record.ts';
+import { noteDeferred } from './note-deferred.ts';
 import type { AdvanceOutcome, Clock, Holders, IssuanceLedger, Transition, WorkQueue } from './ports.ts';
 
 export interface ValidateEnrollmentPorts {
@@ -60,6 +61,7 @@ export async function validateEnrollments(
     }
   }
   await sendOn(ports, toSend, outcomes);
+  await noteDeferred(ports, outcomes, ids);
   return issuanceIds.map((issuanceId) => outcomes.get(issuanceId) ?? done(issuanceId));
 }
 

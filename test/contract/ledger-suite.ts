@@ -7,6 +7,7 @@ import { holdCases } from './ledger/hold-cases.ts';
 import { moveCases } from './ledger/move-cases.ts';
 import { readCases } from './ledger/read-cases.ts';
 import { receiveCases } from './ledger/receive-cases.ts';
+import { serialCases } from './ledger/serial-cases.ts';
 
 /** An adapter under test: its ledger, and the ports that share the ledger's transactions. */
 export interface LedgerHarness {
@@ -44,6 +45,7 @@ export function ledgerSuite(name: string, open: () => Promise<LedgerHarness>, di
     describe('holds names and keys', () => holdCases(cases));
     describe('counts', () => counterCases(cases));
     describe('reads', () => readCases(cases));
+    describe('knows serials and tickets', () => serialCases(cases));
     if (differences.durable) describe('outlives its process', () => durabilityCases(cases));
   });
 }

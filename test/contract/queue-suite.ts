@@ -1,35 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { QueueConsumer, QueueMessage, WorkQueue } from '../../shared/issuance/ports.ts';
+import type { QueueMessage } from '../../shared/issuance/ports.ts';
 import { disposable } from '../support/disposable.ts';
-
-type Queue = WorkQueue & QueueConsumer;
-
-/** A queue that gives a message up after `receiveCountMax` deliveries, and the queue that takes those. Both empty. */
-export interface QueueHarness {
-  readonly work: Queue;
-  readonly dead: Queue;
-  /** Lets time pass for the queue: its clock is moved where it has one of its own, else this waits. */
-  elapse(ms: number): Promise<void>;
-  reopen(): Promise<QueueHarness>;
-  close(): Promise<void>;
-}
-
-/** In what adapters may differ. Everything else is the contract. */
-export interface QueueDifferences {
-  /** False only for a queue that is gone when it is closed. */
-  readonly durable: boolean;
-  /** A visibility timeout to test with: as short as the adapter counts reliably. */
-  readonly visibilityMs: number;
-  readonly receiveCountMax: number;
-  /** How long `depth` may lag behind what was answered. */
-  readonly lagMsMax: number;
-  /** Messages to send in the largest batch of these cases. */
-  readonly batchCountMax: number;
-}
-
-interface QueueCases extends QueueDifferences {
-  open(): Promise<QueueHarness>;
-}
+import {
+  bodies,
+  type QueueCases,
+  type QueueDifferences,
+  type QueueHarness,
+  receive,
+  takeAll,
+} from './queue/harness.ts';
+import { redriveCases } from './queue/redrive-cases.ts';
 
 /** The contract of `WorkQueue` and `QueueConsumer`, as the comments of the ports state it. */
 export function queueSuite(name: string, open: () => Promise<QueueHarness>, differences: QueueDifferences): void {
@@ -38,6 +18,7 @@ export function queueSuite(name: string, open: () => Promise<QueueHarness>, diff
     deliveryCases(cases);
     visibilityCases(cases);
     deadLetterCases(cases);
+    redriveCases(cases);
     concurrencyCases(cases);
     depthCases(cases);
     if (differences.durable) durabilityCases(cases);
@@ -54,6 +35,16 @@ function deliveryCases({ open, visibilityMs, batchCountMax }: QueueCases): void 
     expect(messages.map(({ receiveCount }) => receiveCount)).toEqual([1, 1, 1]);
     expect(new Set(messages.map(({ messageId }) => messageId)).size).toBe(3);
     expect(new Set(messages.map(({ receipt }) => receipt)).size).toBe(3);
+  });
+
+  it('delivers nothing before the delay it was sent with, and counts no delivery for it (send-delay)', async () => {
+    await using h = disposable(await open());
+    await h.work.send(['later.1'], visibilityMs);
+    await h.work.send(['now.1']);
+    expect(bodies(await takeAll(h.work, visibilityMs * 20))).toEqual(['now.1']);
+    await h.elapse(visibilityMs + 1);
+    const [message] = await takeAll(h.work, visibilityMs * 20);
+    expect([message?.body, message?.receiveCount]).toEqual(['later.1', 1]);
   });
 
   it('delivers a body as often as it was sent (no-deduplication)', async () => {
@@ -275,28 +266,4 @@ function durabilityCases({ open, visibilityMs }: QueueCases): void {
     });
     expect(again).toHaveLength(2);
   });
-}
-
-function receive(queue: Queue, countMax: number, visibilityMs: number): Promise<readonly QueueMessage[]> {
-  return queue.receive({ countMax, visibilityMs, waitMsMax: 0 });
-}
-
-/** Receives until nothing more comes, or `wanted` are there: a queue may answer fewer than are visible. */
-async function takeAll(
-  queue: Queue,
-  visibilityMs: number,
-  countMax = 10,
-  wanted = Number.POSITIVE_INFINITY,
-): Promise<QueueMessage[]> {
-  const taken: QueueMessage[] = [];
-  while (taken.length < wanted) {
-    const messages = await receive(queue, Math.min(countMax, wanted - taken.length), visibilityMs);
-    if (messages.length === 0) break;
-    taken.push(...messages);
-  }
-  return taken;
-}
-
-function bodies(messages: readonly QueueMessage[]): readonly string[] {
-  return messages.map(({ body }) => body).sort();
 }

@@ -24,7 +24,13 @@ import { createCrlShards } from '../../shared/issuance/crl-shards.ts';
 import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
 import type { EnrolmentCredential, IssuanceRecord } from '../../shared/issuance/issuance-record.ts';
 import type { IssuanceState } from '../../shared/issuance/issuance-state.ts';
-import type { CollectOutcome, SigningBackend, SubmitOutcome, WorkQueue } from '../../shared/issuance/ports.ts';
+import type {
+  AuthorityProvisioner,
+  CollectOutcome,
+  SigningBackend,
+  SubmitOutcome,
+  WorkQueue,
+} from '../../shared/issuance/ports.ts';
 import { type ReceiveEnrollmentPorts, receiveEnrollment } from '../../shared/issuance/receive-enrollment.ts';
 import type { ReconcilePorts } from '../../shared/issuance/reconcile.ts';
 import type { IssueCertificatePorts, SignerReport } from '../../shared/issuance/signer-ports.ts';
@@ -104,18 +110,32 @@ function reportTo(told: string[]) {
     },
     custodyUnknown: (caId) => void told.push(`custodyUnknown ${caId}`),
     misissued: (issuanceId, faults) => void told.push(`misissued ${issuanceId} ${faults.join('; ')}`),
+    refused: (issuanceId, code) => void told.push(`refused ${issuanceId} ${code}`),
+    authorityUnavailable: (caId, code) => void told.push(`authorityUnavailable ${caId} ${code}`),
+    throttled: (caId, code) => void told.push(`throttled ${caId} ${code}`),
   };
   return report;
 }
 
+export interface WorldOptions {
+  /** Instead of the sample one. */
+  readonly hierarchy?: Hierarchy;
+  /** Makes the CAs of the HSM; without it their keys are in files too. */
+  readonly pkcs11Provisioner?: AuthorityProvisioner;
+}
+
 /** The sample hierarchy, built. */
-export async function openIssuanceWorld(): Promise<IssuanceWorld> {
+export async function openIssuanceWorld(options: WorldOptions = {}): Promise<IssuanceWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'sealwright-world-'));
-  const hierarchy = hierarchyOf();
+  const hierarchy = options.hierarchy ?? hierarchyOf();
   const clock = () => world.now;
   const store = openSqliteStore({ path: ':memory:', clock });
   const provisioner = createSoftwareProvisioner({ stage: 'dev', folder, random: (bytes) => randomBytes(bytes) });
-  const provisioners = { 'acm-pca': provisioner, pkcs11: provisioner, software: provisioner };
+  const provisioners = {
+    'acm-pca': provisioner,
+    pkcs11: options.pkcs11Provisioner ?? provisioner,
+    software: provisioner,
+  };
   const told: string[] = [];
   const { ledger } = store;
   const authorities = createAuthorityDirectory(store.authorities, clock, 0);

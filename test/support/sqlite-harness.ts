@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SqliteQueue } from '../../shared/adapters/sqlite/queue.ts';
 import { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from '../../shared/adapters/sqlite/store.ts';
+import type { DeadLetterStore } from '../../shared/issuance/ports.ts';
 import { ledgerTime } from './ledger-fixtures.ts';
 
 export interface SqliteHarness extends Omit<SqliteStore, 'close'> {
@@ -47,6 +48,7 @@ export async function openHarness(where: 'memory' | 'file', options: Options = {
 export interface SqliteQueueHarness {
   readonly work: SqliteQueue;
   readonly dead: SqliteQueue;
+  readonly deadLetters: DeadLetterStore;
   readonly store: SqliteHarness;
   elapse(ms: number): Promise<void>;
   reopen(): Promise<SqliteQueueHarness>;
@@ -63,6 +65,7 @@ function queuesOf(store: SqliteHarness, receiveCountMax: number): SqliteQueueHar
   return {
     work: store.queue('work', { receiveCountMax, deadLetterQueue: 'work-dead' }),
     dead: store.queue('work-dead'),
+    deadLetters: store.deadLetters,
     store,
     elapse,
     close,

@@ -23,6 +23,9 @@ function budgetOf(rate: PacingRate) {
   return { ...virtual, budget };
 }
 
+/** The store knows of the throttles that were reported. */
+const told = () => new Promise((resolve) => setImmediate(resolve));
+
 async function takeInTurn(budget: PacingBudget, count: number): Promise<void> {
   for (let taken = 0; taken < count; taken += 1) await budget.take('IssueCertificate', never);
 }
@@ -83,37 +86,40 @@ describe('pacing of calls to ACM PCA', () => {
     expect((await budget.take('GetCertificate', time.now)).kind).toBe('granted');
   });
 
-  it('halves the rate at a throttle, once for the throttles of one burst', async () => {
+  it('holds a permit back for each throttled call, and leaves the rate as it is until there are more', async () => {
     const { budget, time } = budgetOf({ perSecond: 100, burstMs: 0 });
     for (let count = 0; count < 5; count += 1) budget.report('IssueCertificate', 'throttled');
-    expect(await budget.take('IssueCertificate', time.now)).toEqual({ kind: 'late', retryAfterMs: 20 });
+    expect(await budget.take('IssueCertificate', time.now)).toEqual({ kind: 'late', retryAfterMs: 50 });
   });
 
-  it('halves again when throttles go on after a second, and never below one call a second', async () => {
-    const { budget, time } = budgetOf({ perSecond: 4, burstMs: 0 });
-    for (let count = 0; count < 6; count += 1) {
-      budget.report('IssueCertificate', 'throttled');
-      time.now += 1000;
-    }
-    budget.report('IssueCertificate', 'throttled');
-    expect(await budget.take('IssueCertificate', time.now)).toEqual({ kind: 'late', retryAfterMs: 1000 });
-  });
-
-  it('wins the halved rate back step by step until it is the configured one', async () => {
+  it('cuts the rate by the share of throttled calls, at most by half, once they are no accident', async () => {
     const { budget, time } = budgetOf({ perSecond: 100, burstMs: 0 });
-    const waitOfNext = async () => {
-      await budget.take('IssueCertificate', never);
-      const grant = await budget.take('IssueCertificate', time.now);
-      return grant.kind === 'late' ? grant.retryAfterMs : 0;
+    const callsPerSecond = async () => {
+      const from = time.now;
+      await takeInTurn(budget, 40);
+      return 40_000 / (time.now - from);
     };
-    budget.report('IssueCertificate', 'throttled');
-    expect(await waitOfNext()).toBe(20);
-    time.now += 5_000;
-    const halfWay = await waitOfNext();
-    expect(halfWay).toBeGreaterThan(10);
-    expect(halfWay).toBeLessThan(20);
-    time.now += 10_000;
-    expect(await waitOfNext()).toBe(10);
+    await takeInTurn(budget, 20);
+    for (let count = 0; count < 20; count += 1) budget.report('IssueCertificate', 'throttled');
+    await told();
+    time.now += 1_500;
+    await budget.take('IssueCertificate', never);
+    const cut = await callsPerSecond();
+    expect(cut).toBeGreaterThan(45);
+    expect(cut).toBeLessThan(55);
+  });
+
+  it('never goes below one call a second', async () => {
+    const { budget, time } = budgetOf({ perSecond: 4, burstMs: 0 });
+    for (let round = 0; round < 12; round += 1) {
+      for (let count = 0; count < 9; count += 1) budget.report('IssueCertificate', 'throttled');
+      await told();
+      time.now += 12_000;
+      await takeInTurn(budget, 2);
+    }
+    const before = time.now;
+    await budget.take('IssueCertificate', never);
+    expect(time.now - before).toBeLessThanOrEqual(1_000);
   });
 
   it.each([

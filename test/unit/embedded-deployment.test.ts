@@ -48,7 +48,11 @@ describe('serverless.yml', () => {
       handler: 'functions/enroll/handler.handler',
     });
     expect(mappings.map(({ queue }) => queue)).toEqual(['enrolment', 'signing-acm-pca', 'signing-pkcs11']);
-    expect(schedules).toEqual([{ handler: 'functions/reconciler/handler.handler', everyMs: 60_000 }]);
+    expect(schedules).toEqual([
+      { handler: 'functions/reconciler/handler.handler', everyMs: 60_000 },
+      { handler: 'functions/monitor/handler.handler', everyMs: 60_000 },
+      { handler: 'functions/auditor/handler.handler', everyMs: 3_600_000 },
+    ]);
     expect(receiveCountMax).toBe(10);
   });
 

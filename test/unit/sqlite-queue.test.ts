@@ -6,6 +6,13 @@ import { openHarness, queueHarness } from '../support/sqlite-harness.ts';
 const visibilityMs = 30_000;
 const once = { countMax: 10, visibilityMs, waitMsMax: 0 };
 
+async function giveUp(h: Awaited<ReturnType<typeof queueHarness>>, ...bodies: readonly string[]): Promise<void> {
+  await h.work.send(bodies);
+  await h.work.receive(once);
+  await h.elapse(visibilityMs);
+  expect(await h.work.receive(once)).toEqual([]);
+}
+
 describe('dead letters', () => {
   it('keep where they come from, how often they were delivered, and the last error (dead-letter-reason)', async () => {
     await using h = disposable(await queueHarness('memory', 2));
@@ -16,34 +23,39 @@ describe('dead letters', () => {
     await h.work.release([second!.receipt], 0, 'e'.repeat(5_000));
     await h.elapse(10);
     expect(await h.work.receive(once)).toEqual([]);
-    const dead = h.store.deadLetters('work-dead');
-    expect(await dead.count()).toBe(1);
-    const reason = {
-      source: 'work',
+    const [letter] = (await h.deadLetters.list({ countMax: 10 })).letters;
+    expect(letter).toEqual({
+      id: letter!.id,
+      queue: 'work',
+      body: 'poison.1',
       receiveCount: 2,
       lastError: 'e'.repeat(1_000),
       sentAt: ledgerTime,
       deadAt: ledgerTime + 10,
-    };
-    expect(await dead.list(10)).toEqual([{ messageId: '1', body: 'poison.1', ...reason }]);
+    });
   });
 
-  it('go back to their queue as new messages, once (dead-letter-redrive)', async () => {
-    await using h = disposable(await queueHarness('file', 1));
-    await h.work.send(['poison.1']);
-    await h.work.receive(once);
-    await h.elapse(visibilityMs);
-    expect(await h.work.receive(once)).toEqual([]);
-    const again = await h.reopen();
-    const dead = again.store.deadLetters('work-dead');
-    const [letter] = await dead.list(10);
-    const waiting = again.work.receive({ ...once, waitMsMax: 15_000 });
-    expect(await dead.redrive(letter!.messageId)).toBe(true);
-    expect(await dead.redrive(letter!.messageId)).toBe(false);
-    expect(await dead.redrive('nonsense')).toBe(false);
+  it('of one body are one, with the deliveries of all (dead-letter-once)', async () => {
+    await using h = disposable(await queueHarness('memory', 1));
+    await giveUp(h, 'poison.1', 'other.1');
+    const [before] = (await h.deadLetters.list({ countMax: 10 })).letters;
+    await giveUp(h, 'poison.1');
+    const { letters } = await h.deadLetters.list({ countMax: 10 });
+    expect(letters.map(({ body, receiveCount }) => [body, receiveCount])).toEqual([
+      ['other.1', 1],
+      ['poison.1', 2],
+    ]);
+    expect(await h.deadLetters.get(before!.id)).toBeUndefined();
+    expect(await h.deadLetters.redrive(before!.id)).toBe(false);
+  });
+
+  it('wake a consumer of their queue when they are sent back (dead-letter-long-poll)', async () => {
+    await using h = disposable(await queueHarness('memory', 1));
+    await giveUp(h, 'poison.1');
+    const waiting = h.work.receive({ ...once, waitMsMax: 15_000 });
+    const [letter] = (await h.deadLetters.list({ countMax: 10 })).letters;
+    expect(await h.deadLetters.redrive(letter!.id)).toBe(true);
     expect(await waiting).toMatchObject([{ body: 'poison.1', receiveCount: 1 }]);
-    expect(await dead.count()).toBe(0);
-    await again.close();
   });
 
   it('leave room for the messages behind them (redrive-fills-batch)', async () => {
@@ -53,7 +65,25 @@ describe('dead letters', () => {
     await h.elapse(visibilityMs);
     await h.work.send(['d.1', 'e.1']);
     expect((await h.work.receive({ ...once, countMax: 2 })).map(({ body }) => body)).toEqual(['d.1', 'e.1']);
-    expect(await h.store.deadLetters('work-dead').count()).toBe(3);
+    expect([...(await h.deadLetters.counts())]).toEqual([['work', 3]]);
+  });
+
+  it('are counted apart from the messages of the queues (dead-letter-counts)', async () => {
+    await using h = disposable(await queueHarness('memory', 1));
+    expect((await h.deadLetters.counts()).size).toBe(0);
+    await h.work.send(['a.1']);
+    expect((await h.deadLetters.counts()).size).toBe(0);
+  });
+});
+
+describe('the depth of a queue', () => {
+  it('counts what was acknowledged, once, whatever else becomes of messages (acknowledged-total)', async () => {
+    await using h = disposable(await queueHarness('memory', 1));
+    await giveUp(h, 'a.1');
+    await h.work.send(['b.1', 'c.1']);
+    const [message] = await h.work.receive({ ...once, countMax: 1 });
+    await h.work.acknowledge([message!.receipt, message!.receipt, 'nonsense']);
+    expect(await h.work.depth()).toMatchObject({ visible: 1, inFlight: 0, acknowledgedTotal: 1 });
   });
 });
 

@@ -4,16 +4,23 @@
  * GetCertificate, DescribeCertificateAuthority and the two reads of the CA's certificate and CSR, on one CA.
  */
 import { type ACMPCAClient, GetCertificateCommand, IssueCertificateCommand } from '@aws-sdk/client-acm-pca';
-import type { Clock, CollectOutcome, SigningBackend, SigningTicket, SubmitOutcome } from '../../issuance/ports.ts';
+import type {
+  Clock,
+  CollectOutcome,
+  Reservation,
+  SigningBackend,
+  SigningTicket,
+  SubmitOutcome,
+} from '../../issuance/ports.ts';
 import { isRedeemed, type PreparedIssuance } from '../../lints/prepared-issuance.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
 import { decodePemBlocks } from '../../pki/pem.ts';
 import { describeKey } from './describe-key.ts';
 import { issueRequest, RequestTooLargeError, type TemplateIntent } from './issue-request.ts';
-import { type PacingBudget, type Sleep, sleepInRealTime } from './pacing.ts';
+import { type PacingBudget, type Permit, type Sleep, sleepInRealTime } from './pacing.ts';
 import { describeError, type ErrorRule, ruleFor } from './service-errors.ts';
 
-/** Bounds of one `submit` and one `collect`. Together they stay below the signer's 30 s, with room for the ledger. */
+/** Bounds of one `submit` and one `collect`. With the wait for a reservation they stay below the signer's 30 s. */
 export interface AcmPcaLimits {
   /** From the start of `submit` until its last answer. */
   readonly submitMsMax: number;
@@ -34,7 +41,7 @@ export interface AcmPcaLimits {
 }
 
 export const defaultAcmPcaLimits: AcmPcaLimits = {
-  submitMsMax: 16_000,
+  submitMsMax: 11_000,
   collectMsMax: 8_000,
   callMsMax: 4_000,
   attemptsMax: 3,
@@ -61,10 +68,16 @@ interface Backend {
   readonly clock: Clock;
   readonly sleep: Sleep;
   readonly limits: AcmPcaLimits;
+  /** Reserved, for the next calls of IssueCertificate. */
+  reserved: Permit[];
+  /** While the CA is not available: nothing new is begun with it until then, and then one to see. */
+  standstill: { readonly until: EpochMs; readonly code: string } | undefined;
 }
 
 /** First wait after a call that may be tried again at once; doubles. */
 const backoffMs = 100;
+/** How long the others wait for the first call after a standstill. */
+const probeMs = 10_000;
 /** After the polls of one `collect` are used up. */
 const stillPendingMs = 1_000;
 /** When the service answers what cannot be read: not a matter of seconds. */
@@ -79,10 +92,13 @@ export function createAcmPcaBackend(options: AcmPcaBackendOptions): SigningBacke
     clock: options.clock,
     sleep: options.sleep ?? sleepInRealTime,
     limits: { ...defaultAcmPcaLimits, ...options.limits },
+    reserved: [],
+    standstill: undefined,
   };
   const { limits, clock } = backend;
   return {
     describeKey: () => describeKey(backend.client, backend.authority.ref, clock(), backend.sleep),
+    reserve: (count, deadline) => reserve(backend, count, deadline),
     async submit(batch) {
       const intents = batch.map((prepared) => templateIntentOf(backend, prepared));
       const deadline = clock() + limits.submitMsMax;
@@ -103,6 +119,24 @@ function templateIntentOf(backend: Backend, prepared: PreparedIssuance): Templat
   if (prepared.caId !== backend.authority.caId) throw new Error('an issuance reached the backend of another CA');
   if (prepared.intent.kind !== 'template') throw new Error('ACM PCA signs from a template, not a TBSCertificate');
   return prepared.intent;
+}
+
+async function reserve(backend: Backend, count: number, deadline: EpochMs): Promise<Reservation> {
+  const { standstill, clock } = backend;
+  // What an earlier batch had no use for is lost.
+  backend.reserved = backend.reserved.filter(({ goodUntil }) => goodUntil >= clock());
+  const standsMs = (standstill?.until ?? 0) - clock();
+  if (standstill !== undefined && standsMs > 0) return { granted: 0, code: standstill.code, retryAfterMs: standsMs };
+  const countMax = standstill === undefined ? count : 1;
+  // The others wait for what becomes of the one that tries.
+  if (standstill !== undefined) backend.standstill = { ...standstill, until: clock() + probeMs };
+  const { permits, retryAfterMs } = await backend.pacing.reserve('IssueCertificate', deadline, countMax);
+  backend.reserved.push(...permits);
+  const granted = permits.length;
+  if (granted === count) return { granted, code: 'reserved', retryAfterMs: 0 };
+  return standstill === undefined
+    ? { granted, code: 'paced', retryAfterMs }
+    : { granted, code: standstill.code, retryAfterMs: probeMs };
 }
 
 /** Results in the order of the items, at most `inFlightMax` under way. */
@@ -139,7 +173,7 @@ async function submitOne(
     return { kind: 'refused', issuanceId, code: 'pca-request-too-large', message: error.message };
   }
   for (let attempt = 1; ; attempt += 1) {
-    const late = await takePermit(backend, 'IssueCertificate', deadline);
+    const late = await takeIssuePermit(backend, deadline);
     if (late !== undefined)
       return { ...retry(issuanceId, late), code: 'pca-paced', message: 'beyond the pacing budget' };
     // Looked at before every call, waits included: past the window the same token would issue a second certificate.
@@ -152,12 +186,16 @@ async function submitOne(
         abortSignal: AbortSignal.timeout(limits.callMsMax),
       });
       backend.pacing.report('IssueCertificate', 'accepted');
+      backend.standstill = undefined;
       if (CertificateArn !== undefined) return { kind: 'submitted', issuanceId, ticket: CertificateArn };
       const message = 'IssueCertificate answered without an ARN';
       return { ...retry(issuanceId, stillPendingMs), code: 'pca-answer-without-arn', message };
     } catch (error) {
       const rule = ruleFor(error);
       if (rule.throttled) backend.pacing.report('IssueCertificate', 'throttled');
+      if (rule.submit === 'unavailable') {
+        backend.standstill = { until: clock() + rule.retryAfterMs, code: rule.code };
+      }
       const waitMs = backoffMs * 2 ** (attempt - 1);
       const again = rule.againNow && attempt < limits.attemptsMax && clock() + waitMs < deadline - limits.callMsMax;
       if (!again) return submitFailure(issuanceId, rule, describeError(error));
@@ -174,12 +212,29 @@ function submitFailure(issuanceId: string, rule: ErrorRule, message: string): Su
   const { code } = rule;
   switch (rule.submit) {
     case 'retry':
-      return { ...retry(issuanceId, rule.retryAfterMs), code, message };
+      return {
+        ...retry(issuanceId, rule.retryAfterMs),
+        code,
+        message,
+        ...(rule.throttled ? { throttled: true } : {}),
+      };
     case 'refused':
       return { kind: 'refused', issuanceId, code, message };
     case 'unavailable':
       return { kind: 'unavailable', issuanceId, code, message };
   }
+}
+
+/** The next reserved permit that is still good, or one of the budget's. As `takePermit`. */
+async function takeIssuePermit(backend: Backend, deadline: EpochMs): Promise<number | undefined> {
+  const { clock, sleep } = backend;
+  for (let permit = backend.reserved.shift(); permit !== undefined; permit = backend.reserved.shift()) {
+    if (permit.goodUntil < clock()) continue;
+    const waitMs = Math.ceil(permit.at - clock());
+    if (waitMs > 0) await sleep(waitMs);
+    return undefined;
+  }
+  return takePermit(backend, 'IssueCertificate', deadline);
 }
 
 /**
@@ -217,7 +272,7 @@ async function collectOne(
   return whenLast;
 }
 
-function pending(issuanceId: string, retryAfterMs: number): CollectOutcome {
+function pending(issuanceId: string, retryAfterMs: number): Extract<CollectOutcome, { kind: 'pending' }> {
   return { kind: 'pending', issuanceId, retryAfterMs: Math.max(retryAfterMs, stillPendingMs) };
 }
 
@@ -248,7 +303,10 @@ function pollFailure(issuanceId: string, rule: ErrorRule, error: unknown): Poll 
       return { whenLast: failed };
     case 'pending': {
       const outcome = pending(issuanceId, rule.retryAfterMs);
-      return rule.againNow ? { whenLast: outcome } : { settled: outcome };
+      if (rule.againNow) return { whenLast: outcome };
+      const { code } = rule;
+      const unavailable = { code, message: describeError(error) };
+      return { settled: rule.submit === 'unavailable' ? { ...outcome, unavailable } : outcome };
     }
   }
 }

@@ -3,8 +3,10 @@
  * AccessDeniedException and ValidationException are not in the service model, so that errors are told apart by `name` alone.
  */
 
-/** The rules for one kind of error. */
+/** The rules for one kind of error. docs/acm-pca-errors.md is generated from them. */
 export interface ErrorRule {
+  /** What the error says, and why the rules are as they are. */
+  readonly meaning: string;
   /** Stable; goes into the ledger as the code of the attempt. */
   readonly code: string;
   /** IssueCertificate. `retry` uses the stored intent and its token again, later. */
@@ -24,10 +26,11 @@ const laterMs = 5_000;
 /** An operator has to do something first. */
 const longMs = 60_000;
 
-/** The table. The key is `error.name`; `meaning` is why the rule is as it is. */
+/** The table. The key is `error.name`. */
 const table = {
-  /** Over the account's quota. Nothing took effect: the call goes out again at half the pace. Never issue anew because of it. */
   ThrottlingException: {
+    meaning:
+      'Over the quota of the account. Nothing took effect: the same call goes out again under the pacing budget, which slows down. Never a reason to issue anew.',
     code: 'pca-throttled',
     submit: 'retry',
     collect: 'pending',
@@ -36,8 +39,8 @@ const table = {
     throttled: true,
     retryAfterMs: soonMs,
   },
-  /** The certificate is not there yet; it is the ordinary answer to an early GetCertificate. */
   RequestInProgressException: {
+    meaning: 'The certificate is not there yet: the ordinary answer to an early GetCertificate.',
     code: 'pca-in-progress',
     submit: 'retry',
     collect: 'pending',
@@ -45,8 +48,8 @@ const table = {
     againNow: true,
     retryAfterMs: soonMs,
   },
-  /** The asynchronous half of IssueCertificate failed for good: there will be no certificate behind this ARN. */
   RequestFailedException: {
+    meaning: 'The asynchronous half of IssueCertificate failed for good: there will be no certificate behind this ARN.',
     code: 'pca-request-failed',
     submit: 'refused',
     collect: 'failed',
@@ -54,8 +57,9 @@ const table = {
     againNow: false,
     retryAfterMs: 0,
   },
-  /** A quota of the account or the CA (certificates of one CA in its life). Nothing of the request is wrong; this CA is full. */
   LimitExceededException: {
+    meaning:
+      'A quota of the account or the CA (certificates of one CA in its life). Nothing of the request is wrong; this CA is full.',
     code: 'pca-limit-exceeded',
     submit: 'unavailable',
     collect: 'pending',
@@ -63,8 +67,8 @@ const table = {
     againNow: false,
     retryAfterMs: longMs,
   },
-  /** The CA is disabled, expired, deleted or without a certificate: it stands still, its messages wait. */
   InvalidStateException: {
+    meaning: 'The CA is disabled, expired, deleted or without a certificate: it stands still, its messages wait.',
     code: 'pca-invalid-state',
     submit: 'unavailable',
     collect: 'pending',
@@ -72,8 +76,8 @@ const table = {
     againNow: false,
     retryAfterMs: longMs,
   },
-  /** The CA does not take this CSR, now or later. */
   MalformedCSRException: {
+    meaning: 'The CA does not take this CSR, now or later.',
     code: 'pca-malformed-csr',
     submit: 'refused',
     collect: 'failed',
@@ -81,8 +85,9 @@ const table = {
     againNow: false,
     retryAfterMs: 0,
   },
-  /** A parameter breaks the model's constraints, or notAfter passes the CA's: the stored intent can never be signed. */
   ValidationException: {
+    meaning:
+      "A parameter breaks the model's constraints, or notAfter passes the CA's: the stored intent can never be signed.",
     code: 'pca-validation',
     submit: 'refused',
     collect: 'failed',
@@ -91,6 +96,8 @@ const table = {
     retryAfterMs: 0,
   },
   InvalidArgsException: {
+    meaning:
+      'An argument that the CA never takes, such as a template it does not know: the stored intent can never be signed.',
     code: 'pca-invalid-args',
     submit: 'refused',
     collect: 'failed',
@@ -98,8 +105,8 @@ const table = {
     againNow: false,
     retryAfterMs: 0,
   },
-  /** To submit, it is the CA's ARN that is wrong: configuration. To collect, the ticket is no ARN of this CA. */
   InvalidArnException: {
+    meaning: "To submit, it is the CA's ARN that is wrong: configuration. To collect, the ticket is no ARN of this CA.",
     code: 'pca-invalid-arn',
     submit: 'unavailable',
     collect: 'failed',
@@ -107,11 +114,9 @@ const table = {
     againNow: false,
     retryAfterMs: longMs,
   },
-  /**
-   * To submit, the CA is gone. To collect, the certificate is not there: reads may lag behind IssueCertificate, so that it is
-   * a failure only when it stays so through all polls of one `collect`.
-   */
   ResourceNotFoundException: {
+    meaning:
+      'To submit, the CA is gone. To collect, the certificate is not there: reads may lag behind IssueCertificate, so that it is a failure only when it stays so through all polls of one collect.',
     code: 'pca-not-found',
     submit: 'unavailable',
     collect: 'pending-then-failed',
@@ -119,8 +124,8 @@ const table = {
     againNow: false,
     retryAfterMs: longMs,
   },
-  /** The role lacks the action, or a template condition of its policy bars it. The issuance is not at fault. */
   AccessDeniedException: {
+    meaning: 'The role lacks the action, or a template condition of its policy bars it. The issuance is not at fault.',
     code: 'pca-access-denied',
     submit: 'unavailable',
     collect: 'pending',
@@ -128,8 +133,8 @@ const table = {
     againNow: false,
     retryAfterMs: longMs,
   },
-  /** Two writers on one CA (ImportCertificateAuthorityCertificate). */
   ConcurrentModificationException: {
+    meaning: 'Two writers on one CA (ImportCertificateAuthorityCertificate).',
     code: 'pca-concurrent-modification',
     submit: 'retry',
     collect: 'pending',
@@ -139,8 +144,8 @@ const table = {
   },
 } as const satisfies Readonly<Record<string, ErrorRule>>;
 
-/** The client's credentials, its clock or its signature: all calls fail alike until somebody mends it. */
 const notAuthenticated: ErrorRule = {
+  meaning: "The client's credentials, its clock or its signature: all calls fail alike until somebody mends it.",
   code: 'pca-not-authenticated',
   submit: 'unavailable',
   collect: 'pending',
@@ -149,8 +154,9 @@ const notAuthenticated: ErrorRule = {
   retryAfterMs: longMs,
 };
 
-/** No answer, or a 5xx: it may have taken effect. The same token within its window makes a repetition harmless. */
 const outcomeUnknown: ErrorRule = {
+  meaning:
+    'No answer, or a 5xx: it may have taken effect. The same token within its window makes a repetition harmless.',
   code: 'pca-outcome-unknown',
   submit: 'retry',
   collect: 'pending',
@@ -159,8 +165,8 @@ const outcomeUnknown: ErrorRule = {
   retryAfterMs: laterMs,
 };
 
-/** An error that this table does not know: nothing is concluded from it. */
 const notKnown: ErrorRule = {
+  meaning: 'An error that this table does not know: nothing is concluded from it.',
   code: 'pca-error-not-known',
   submit: 'retry',
   collect: 'pending',
@@ -168,6 +174,14 @@ const notKnown: ErrorRule = {
   againNow: false,
   retryAfterMs: longMs,
 };
+
+/** Every rule, by what it is for: an error's name, or a description. */
+export const errorRules: readonly (readonly [error: string, rule: ErrorRule])[] = [
+  ...Object.entries(table).map(([name, rule]) => [`\`${name}\``, rule] as const),
+  ['credentials or signature refused (401, 403, by name)', notAuthenticated],
+  ['no answer, an unreadable one, or a status of 500 and more', outcomeUnknown],
+  ['any other error', notKnown],
+];
 
 /** Names that AWS services give to throttling. */
 const throttlingNames: ReadonlySet<string> = new Set([

@@ -1,6 +1,6 @@
-import type { Logger } from '@aws-lambda-powertools/logger';
 import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { type AlarmName, alarmOfFailure, type RaiseAlarm } from '../../issuance/alarms.ts';
 import { errorDescriptions, SealwrightError } from '../../issuance/errors.ts';
 import { MalformedError } from '../../pki/malformed.ts';
 import { type HttpResponse, problemResponse } from './http-response.ts';
@@ -15,18 +15,22 @@ const storageCodes: ReadonlySet<unknown> = new Set([
 ]);
 const storageRetryAfterMs = 5_000;
 
+/** What these mean was alarmed where it happened; who asks again hears it again. */
+const alarmedElsewhere: ReadonlySet<string> = new Set(['issuance-failed', 'issuance-misissued', 'issuance-lapsed']);
+
 /**
  * The one place that maps errors to what a client hears. An error of the closed union becomes its problem document; any
  * other is a plain 500 whose detail goes to the log only.
  */
-export function problemDocuments(logger: Logger): MiddlewareObj<APIGatewayProxyEventV2, HttpResponse> {
+export function problemDocuments(raise: RaiseAlarm): MiddlewareObj<APIGatewayProxyEventV2, HttpResponse> {
   return {
     onError: (request) => {
       const { error, event } = request;
       const requestId = event.requestContext?.requestId;
       request.response = responseFor(error, requestId);
-      if (request.response.statusCode >= 500 && !isOutcome(error)) {
-        logger.error('request failed', {
+      const alarm = request.response.statusCode < 500 ? undefined : alarmOf(error);
+      if (alarm !== undefined) {
+        raise(alarm, {
           route: event.routeKey,
           requestId,
           error: error instanceof Error ? error : new Error(String(error)),
@@ -36,12 +40,13 @@ export function problemDocuments(logger: Logger): MiddlewareObj<APIGatewayProxyE
   };
 }
 
-/**
- * An outcome that the ledger holds, or a state that a client is to wait out: told when it came about, not each time that
- * somebody asks for it.
- */
-function isOutcome(error: unknown): boolean {
-  return error instanceof SealwrightError && error.code !== 'internal';
+function alarmOf(error: unknown): AlarmName | undefined {
+  // Stopping: what is asked meanwhile is answered 503, and nothing is wrong.
+  if ((error as { readonly code?: unknown } | null)?.code === 'storage-closed') return undefined;
+  if (!(error instanceof SealwrightError)) return alarmOfFailure(error, 'request-failed');
+  if (alarmedElsewhere.has(error.code)) return undefined;
+  if (error.code === 'queue-too-deep' || error.code === 'backend-unavailable') return error.code;
+  return 'request-failed';
 }
 
 function responseFor(error: unknown, requestId: string | undefined): HttpResponse {

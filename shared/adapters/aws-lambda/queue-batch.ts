@@ -1,6 +1,20 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import type { ItemOutcome } from '../../issuance/batch.ts';
+import { again, type ItemOutcome } from '../../issuance/batch.ts';
 import { parseIssuanceId } from '../../issuance/ids.ts';
+
+/** Why a message stays on its queue. */
+export type Deferral = Omit<Extract<ItemOutcome, { kind: 'again' }>, 'kind' | 'issuanceId'>;
+
+/**
+ * Beside what Lambda gives a function, the embedded host asks why a message failed, to keep it with the message. The
+ * answer of the function has no room for that: Lambda fails the whole batch for an answer that is not as it expects.
+ */
+export interface BatchContext {
+  readonly deferred?: (messageId: string, deferral: Deferral) => void;
+}
+
+/** The code of a message whose body is no issuance id. */
+const bodyInvalid = 'body-invalid';
 
 /**
  * Runs a use case over the ids of a batch and says which messages stay (ReportBatchItemFailures). Every failure is
@@ -10,14 +24,24 @@ import { parseIssuanceId } from '../../issuance/ids.ts';
 export async function runBatch(
   event: SQSEvent,
   run: (issuanceIds: readonly string[]) => Promise<readonly ItemOutcome[]>,
+  context?: BatchContext,
 ): Promise<SQSBatchResponse> {
-  const valid = event.Records.filter((record) => parseIssuanceId(record.body) !== undefined);
+  const failed = new Set<string>();
+  const defer = (messageId: string, deferral: Deferral) => {
+    failed.add(messageId);
+    context?.deferred?.(messageId, deferral);
+  };
+  const valid = event.Records.filter((record) => {
+    if (parseIssuanceId(record.body) !== undefined) return true;
+    defer(record.messageId, { code: bodyInvalid });
+    return false;
+  });
   const outcomes = valid.length === 0 ? [] : await run(valid.map((record) => record.body));
-  const failed = new Set(
-    event.Records.filter((record) => parseIssuanceId(record.body) === undefined).map((record) => record.messageId),
-  );
   valid.forEach((record, index) => {
-    if (outcomes[index]?.kind !== 'done') failed.add(record.messageId);
+    const outcome = outcomes[index];
+    if (outcome?.kind === 'done') return;
+    const { kind: _, issuanceId: __, ...deferral } = outcome ?? again(record.body, 'no-outcome');
+    defer(record.messageId, deferral as Deferral);
   });
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
 }

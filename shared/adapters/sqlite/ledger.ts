@@ -10,6 +10,7 @@ import type { Counters } from './counters.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
 import { invariant } from './ledger-fault.ts';
 import { createMoves } from './moves.ts';
+import { createSerialReads } from './serial-reads.ts';
 import { checkTransitions, issuanceIdOfTransition, transitionsCountMax } from './transition-checks.ts';
 
 /** Issuances one call may ask for, and rows one may be answered. */
@@ -32,6 +33,7 @@ export function createLedger(parts: LedgerParts): IssuanceLedger {
     receive: createReceive(parts),
     advance: createAdvance(parts),
     ...createReads(database),
+    ...createSerialReads(database),
     ...createHolds(database, commits),
     noteAttempts: createNoteAttempts(database, commits),
     counters: async (caId) => counters.read(caId),

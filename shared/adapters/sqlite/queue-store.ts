@@ -1,19 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { QueueDepth, QueueMessage } from '../../issuance/ports.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
-
-/** Why a message is on a dead-letter queue. */
-export interface DeadLetter {
-  readonly messageId: string;
-  readonly body: string;
-  /** The queue that gave it up. */
-  readonly source: string;
-  /** Deliveries it had there. */
-  readonly receiveCount: number;
-  readonly lastError?: string;
-  readonly sentAt: EpochMs;
-  readonly deadAt: EpochMs;
-}
+import { createDeadLetterStatements, type DeadLetterStatements } from './dead-letters.ts';
 
 export interface Redrive {
   readonly queue: number;
@@ -21,14 +9,15 @@ export interface Redrive {
   readonly receiveCountMax: number;
 }
 
-/** The statements of the queues. All but `depth`, `hasVisible`, `visibleNext` and `deadLetters` run inside a transaction. */
+/** The statements of the queues. All but `depth`, `hasVisible` and `visibleNext` run inside a transaction. */
 export interface QueueStore {
   /** The number of a queue, made when it is new. */
   open(name: string): number;
-  send(queue: number, bodies: readonly string[], at: EpochMs): void;
+  send(queue: number, bodies: readonly string[], at: EpochMs, delayMs: number): void;
   /** Takes what is visible; `dead` tells how many went to the dead-letter queue instead. */
   take(queue: number, options: TakeOptions): { readonly messages: readonly QueueMessage[]; readonly dead: number };
-  remove(queue: number, receipts: readonly string[], at: EpochMs): void;
+  /** How many of them were valid. */
+  remove(queue: number, receipts: readonly string[], at: EpochMs): number;
   release(
     queue: number,
     receipts: readonly string[],
@@ -40,9 +29,9 @@ export interface QueueStore {
   /** When the next message that is hidden now becomes visible. */
   visibleNext(queue: number, at: EpochMs): EpochMs | undefined;
   depth(queue: number, at: EpochMs): QueueDepth;
-  deadLetters(queue: number, countMax: number): readonly DeadLetter[];
+  readonly deadLetters: DeadLetterStatements;
   /** Sends a dead letter back to where it came from, as a new message; its source, or undefined when there is none. */
-  redrive(queue: number, messageId: string, at: EpochMs): string | undefined;
+  redrive(queue: number, message: number, at: EpochMs): string | undefined;
 }
 
 export interface TakeOptions {
@@ -59,7 +48,6 @@ interface MessageRow {
   readonly receive_count: number;
   readonly delivery: number;
   readonly last_error: string | null;
-  readonly dead_letter: string | null;
 }
 
 export function createQueueStore(database: DatabaseSync): QueueStore {
@@ -88,13 +76,19 @@ export function createQueueStore(database: DatabaseSync): QueueStore {
     for (const body of bodies) add.run(queue, message++, body, sentAt, visibleAt, deadLetter);
   }
 
+  const deadLetters = createDeadLetterStatements(database);
   return {
     open,
-    send: (queue, bodies, at) => insert(queue, bodies, at, at, null),
-    take: createTake(database, insert),
+    send: (queue, bodies, at, delayMs) => insert(queue, bodies, at, at + delayMs, null),
+    take: createTake(database, insert, deadLetters),
     ...createSettle(database),
     ...createQueueReads(database),
-    ...createDeadLetters(database, insert, open),
+    deadLetters,
+    redrive(queue, message, at) {
+      const letter = deadLetters.takeBack(queue, message);
+      if (letter !== undefined) insert(open(letter.source), [letter.body], at, at, null);
+      return letter?.source;
+    },
   };
 }
 
@@ -106,7 +100,7 @@ type Insert = (
   deadLetter: string | null,
 ) => void;
 
-function createTake(database: DatabaseSync, insert: Insert): QueueStore['take'] {
+function createTake(database: DatabaseSync, insert: Insert, deadLetters: DeadLetterStatements): QueueStore['take'] {
   const visible = database.prepare(`SELECT message, body, sent_at, receive_count, delivery, last_error FROM messages
     WHERE queue = ? AND visible_at <= ? ORDER BY visible_at, message LIMIT ?`);
   const hide =
@@ -122,12 +116,12 @@ function createTake(database: DatabaseSync, insert: Insert): QueueStore['take'] 
       const rows = visible.all(queue, at, countMax - messages.length) as unknown as MessageRow[];
       for (const row of rows) {
         if (redrive !== undefined && row.receive_count >= redrive.receiveCountMax) {
-          const reason = {
+          const reason = deadLetters.bury(redrive.queue, row.body, {
             source: redrive.source,
             receiveCount: row.receive_count,
             lastError: row.last_error ?? undefined,
             deadAt: at,
-          };
+          });
           insert(redrive.queue, [row.body], row.sent_at, at, JSON.stringify(reason));
           remove.run(queue, row.message);
           dead += 1;
@@ -161,10 +155,12 @@ function createSettle(database: DatabaseSync): Pick<QueueStore, 'remove' | 'rele
     last_error = coalesce(?, last_error) WHERE ${valid}`);
   return {
     remove(queue, receipts, at) {
+      let count = 0;
       for (const receipt of receipts) {
         const delivery = parseReceipt(receipt);
-        if (delivery !== undefined) remove.run(queue, ...delivery, at);
+        if (delivery !== undefined) count += Number(remove.run(queue, ...delivery, at).changes);
       }
+      return count;
     },
     release(queue, receipts, at, delayMs, lastError) {
       for (const receipt of receipts) {
@@ -192,36 +188,6 @@ function createQueueReads(database: DatabaseSync): Pick<QueueStore, 'hasVisible'
         inFlight: hidden.get(queue, at)!.n as number,
         oldestAgeMs: first === undefined ? 0 : Math.max(0, at - (first.sent_at as number)),
       };
-    },
-  };
-}
-
-function createDeadLetters(
-  database: DatabaseSync,
-  insert: Insert,
-  open: (name: string) => number,
-): Pick<QueueStore, 'deadLetters' | 'redrive'> {
-  const list = database.prepare(`SELECT message, body, sent_at, dead_letter FROM messages
-    WHERE queue = ? AND dead_letter IS NOT NULL ORDER BY message LIMIT ?`);
-  const one = database.prepare('SELECT message, body, dead_letter FROM messages WHERE queue = ? AND message = ?');
-  const remove = database.prepare('DELETE FROM messages WHERE queue = ? AND message = ?');
-  return {
-    deadLetters: (queue, countMax) =>
-      (list.all(queue, countMax) as unknown as MessageRow[]).map((row) => ({
-        messageId: String(row.message),
-        body: row.body,
-        sentAt: row.sent_at,
-        ...(JSON.parse(row.dead_letter!) as Pick<DeadLetter, 'source' | 'receiveCount' | 'lastError' | 'deadAt'>),
-      })),
-    redrive(queue, messageId, at) {
-      const row = (/^[0-9]{1,15}$/.test(messageId) ? one.get(queue, Number(messageId)) : undefined) as
-        | MessageRow
-        | undefined;
-      if (row === undefined || row.dead_letter === null) return undefined;
-      const { source } = JSON.parse(row.dead_letter) as DeadLetter;
-      remove.run(queue, row.message);
-      insert(open(source), [row.body], at, at, null);
-      return source;
     },
   };
 }

@@ -1,14 +1,17 @@
-import type { Clock, QueueConsumer, QueueMessage, WorkQueue } from '../../issuance/ports.ts';
+import type { Clock, DeadLetterStore, QueueConsumer, QueueMessage, WorkQueue } from '../../issuance/ports.ts';
 import type { CommitQueue } from './commit-queue.ts';
+import { createDeadLetterStore } from './dead-letters.ts';
 import { guarded, worldErrorOf } from './guarded.ts';
 import { invariant } from './ledger-fault.ts';
-import type { DeadLetter, QueueStore, Redrive } from './queue-store.ts';
+import type { QueueStore, Redrive } from './queue-store.ts';
 
 /** The largest batch of an event source mapping (AWS Lambda, BatchSize). */
 const batchCountMax = 10_000;
 const bodyBytesMax = 1_024;
 /** As SQS bounds a visibility timeout and a delay: 12 hours. */
 const visibilityMsMax = 12 * 3_600_000;
+/** As SQS bounds the delay of a message (DelaySeconds). */
+const sendDelayMsMax = 900_000;
 /** As SQS bounds a long poll. */
 const waitMsMaxMax = 20_000;
 const lastErrorCharactersMax = 1_000;
@@ -23,21 +26,11 @@ export interface QueueOptions {
 
 export interface SqliteQueue extends WorkQueue, QueueConsumer {
   readonly name: string;
-  /** As the port; `lastError` is kept with the message and follows it to the dead-letter queue. */
-  release(receipts: readonly string[], delayMs: number, lastError?: string): Promise<void>;
-}
-
-export interface DeadLetters {
-  count(): Promise<number>;
-  /** Oldest first. */
-  list(countMax: number): Promise<readonly DeadLetter[]>;
-  /** Sends one back to its queue as a new message; false when it is not there any more. */
-  redrive(messageId: string): Promise<boolean>;
 }
 
 export interface Queues {
   queue(name: string, options?: QueueOptions): SqliteQueue;
-  deadLetters(name: string): DeadLetters;
+  readonly deadLetters: DeadLetterStore;
   /** Ends every long poll with no messages. */
   close(): void;
 }
@@ -99,25 +92,14 @@ export function createQueues(parts: QueuesParts): Queues {
       state.redrive = redrive;
       return state.queue;
     },
-    deadLetters(name) {
-      const { number } = open(name);
-      return guarded<DeadLetters>({
-        async count() {
-          const { visible, inFlight } = store.depth(number, clock());
-          return visible + inFlight;
-        },
-        async list(countMax) {
-          invariant(countMax >= 1 && countMax <= batchCountMax, 'out-of-bounds', `countMax ${countMax}`);
-          return store.deadLetters(number, countMax);
-        },
-        async redrive(messageId) {
-          const source = await commits.submit(() => store.redrive(number, messageId, clock()));
-          if (source === undefined) return false;
-          bell.ring(open(source).number);
-          return true;
-        },
-      });
-    },
+    deadLetters: guarded(
+      createDeadLetterStore({
+        statements: store.deadLetters,
+        commits,
+        redrive: (queue, message) => store.redrive(queue, message, clock()),
+        ring: (source) => bell.ring(open(source).number),
+      }),
+    ),
     close: bell.close,
   };
 }
@@ -144,6 +126,10 @@ function createQueue(
   number: number,
   redriveOf: () => Redrive | undefined,
 ): SqliteQueue {
+  let acknowledgedTotal = 0;
+  /** Sent again for later by who is about to acknowledge them: no work is done by that. */
+  let postponed = 0;
+
   async function take(countMax: number, visibilityMs: number): Promise<readonly QueueMessage[]> {
     // A look first: a poll of an empty queue writes nothing.
     if (!store.hasVisible(number, clock())) return [];
@@ -166,7 +152,8 @@ function createQueue(
 
   return {
     name,
-    async send(bodies) {
+    async send(bodies, delayMs = 0) {
+      invariant(delayMs >= 0 && delayMs <= sendDelayMsMax, 'out-of-bounds', `delayMs ${delayMs}`);
       invariant(bodies.length <= batchCountMax, 'out-of-bounds', `${bodies.length} messages in one call`);
       for (const body of bodies) {
         const bytes = Buffer.byteLength(body);
@@ -174,11 +161,14 @@ function createQueue(
       }
       if (bodies.length === 0) return;
       await commits.submit(
-        () => store.send(number, bodies, clock()),
-        () => bell.ring(number),
+        () => store.send(number, bodies, clock(), delayMs),
+        () => {
+          if (delayMs > 0) postponed += bodies.length;
+          bell.ring(number);
+        },
       );
     },
-    depth: async () => store.depth(number, clock()),
+    depth: async () => ({ ...store.depth(number, clock()), acknowledgedTotal }),
     async receive({ countMax, visibilityMs, waitMsMax }) {
       checkReceive(countMax, visibilityMs, waitMsMax);
       const messages = await take(countMax, visibilityMs);
@@ -187,7 +177,14 @@ function createQueue(
     },
     async acknowledge(receipts) {
       invariant(receipts.length <= batchCountMax, 'out-of-bounds', `${receipts.length} receipts in one call`);
-      if (receipts.length > 0) await commits.submit(() => store.remove(number, receipts, clock()));
+      if (receipts.length === 0) return;
+      await commits.submit(
+        () => store.remove(number, receipts, clock()),
+        (count) => {
+          acknowledgedTotal += Math.max(0, count - postponed);
+          postponed = Math.max(0, postponed - count);
+        },
+      );
     },
     async release(receipts, delayMs, lastError) {
       invariant(receipts.length <= batchCountMax, 'out-of-bounds', `${receipts.length} receipts in one call`);

@@ -211,6 +211,49 @@ CREATE TABLE messages (
 CREATE INDEX messages_by_visibility ON messages (queue, visible_at);
 `;
 
+/** A certificate whose serial the ledger does not have is found by its ticket: the ARN that ACM PCA answered. */
+const auditTables = `
+CREATE INDEX tickets_without_serial ON issuances (ticket) WHERE ticket IS NOT NULL AND serial IS NULL;
+CREATE TABLE audit_reports (
+  ca_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  report_id TEXT NOT NULL,
+  asked_at INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  considered_through INTEGER NOT NULL,
+  PRIMARY KEY (ca_id, generation)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_deferrals (
+  ca_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  begin_after INTEGER NOT NULL,
+  PRIMARY KEY (ca_id, generation)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit_comparisons (
+  ca_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  PRIMARY KEY (ca_id, generation)
+) STRICT;
+`;
+
+/** Dead letters are few among many messages, and found by their place, or by their body when it is given up again. */
+const deadLetterIndexes = `
+CREATE INDEX dead_letters ON messages (queue, message) WHERE dead_letter IS NOT NULL;
+CREATE INDEX dead_letters_by_body ON messages (queue, body) WHERE dead_letter IS NOT NULL;
+`;
+
+const permitTables = `
+CREATE TABLE permit_budgets (
+  budget TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
+
 export const migrations: readonly string[] = [
   issuanceTables + holdAndCounterTables + callerAndAuthorityTables + queueTables,
+  auditTables,
+  deadLetterIndexes,
+  permitTables,
 ];

@@ -1,12 +1,16 @@
+import type { PermitStore } from '../../issuance/permits.ts';
 import type {
+  AuditStore,
   AuthorityRegistry,
   Clock,
   CredentialStore,
+  DeadLetterStore,
   IssuanceLedger,
   IssuanceWatch,
   OperatorLog,
   OperatorStore,
 } from '../../issuance/ports.ts';
+import { createAuditStore } from './audit-store.ts';
 import { createAuthorityRegistry } from './authority-registry.ts';
 import { type CommitStats, createCommitQueue } from './commit-queue.ts';
 import { createCounters } from './counters.ts';
@@ -14,7 +18,8 @@ import { createCredentialStore, createOperatorLog, createOperatorStore } from '.
 import { openDatabase, walBytes } from './database.ts';
 import { guarded } from './guarded.ts';
 import { createLedger } from './ledger.ts';
-import { createQueues, type DeadLetters, type QueueOptions, type SqliteQueue } from './queue.ts';
+import { createPermitStore } from './permit-store.ts';
+import { createQueues, type QueueOptions, type SqliteQueue } from './queue.ts';
 import { createQueueStore } from './queue-store.ts';
 import { lockState } from './state-lock.ts';
 import { createWatch } from './watch.ts';
@@ -46,9 +51,12 @@ export interface SqliteStore {
   readonly operators: OperatorStore;
   readonly operatorLog: OperatorLog;
   readonly authorities: AuthorityRegistry;
+  readonly audits: AuditStore;
+  readonly permits: PermitStore;
   /** The queue of this name, made when it is new. Its redrive policy is what the first caller that gives one says. */
   queue(name: string, options?: QueueOptions): SqliteQueue;
-  deadLetters(name: string): DeadLetters;
+  /** Those of every queue. */
+  readonly deadLetters: DeadLetterStore;
   stats(): SqliteStoreStats;
   /** Commits what waits, ends every wait, and lets the next process have the state. Twice is no error. */
   close(): void;
@@ -87,6 +95,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       operators: guarded(createOperatorStore(database, commits)),
       operatorLog: guarded(createOperatorLog(database, commits)),
       authorities: guarded(createAuthorityRegistry(database, commits)),
+      audits: guarded(createAuditStore(database, commits)),
+      permits: guarded(createPermitStore(database, commits)),
       queue: queues.queue,
       deadLetters: queues.deadLetters,
       stats: () => ({ ...commits.stats(), walBytes: inMemory ? 0 : walBytes(path) }),

@@ -12,11 +12,26 @@ export interface EmbeddedEnvironment {
   readonly stateDir: string;
   /** Kinds of backend that have a signer here. */
   readonly backends: ReadonlySet<'acm-pca' | 'pkcs11' | 'software'>;
-  readonly acmPca: { readonly endpoint: string; readonly region: string } | undefined;
+  readonly acmPca:
+    | {
+        readonly endpoint: string;
+        readonly region: string;
+        /** Where the CAs put their audit reports. */
+        readonly auditBucket: string;
+        readonly quotas: AcmPcaQuotas;
+      }
+    | undefined;
   readonly pkcs11:
     | { readonly module: string; readonly pinFile: string; readonly softhsmConf: string | undefined }
     | undefined;
   readonly logLevel: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
+}
+
+/** The account's quotas in the Region and the share of them that is left to others, where they are not the defaults. */
+export interface AcmPcaQuotas {
+  readonly issuePerSecond?: number;
+  readonly getPerSecond?: number;
+  readonly shareForOthers?: number;
 }
 
 export class EnvironmentError extends Error {
@@ -33,6 +48,28 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 const backendKinds = ['acm-pca', 'pkcs11', 'software'] as const;
 const logLevels = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
+
+const quotaMax = 10_000;
+
+function parseQuotas(variables: Variables, faults: string[]): AcmPcaQuotas {
+  const read = (name: string, form: RegExp, max: number, expected: string): number | undefined => {
+    const text = variables[name];
+    if (text === undefined || text === '') return undefined;
+    const value = form.test(text) ? Number(text) : Number.NaN;
+    if (value <= max) return value;
+    faults.push(`${name} is "${text}": ${expected}`);
+    return undefined;
+  };
+  const perSecond = (name: string) => read(name, /^[1-9]\d{0,4}$/, quotaMax, `a whole number from 1 to ${quotaMax}`);
+  const issuePerSecond = perSecond('SEALWRIGHT_ACM_PCA_ISSUE_PER_SECOND');
+  const getPerSecond = perSecond('SEALWRIGHT_ACM_PCA_GET_PER_SECOND');
+  const shareForOthers = read('SEALWRIGHT_ACM_PCA_SHARE_FOR_OTHERS', /^0(\.\d{1,3})?$/, 0.9, 'from 0 to 0.9');
+  return {
+    ...(issuePerSecond === undefined ? {} : { issuePerSecond }),
+    ...(getPerSecond === undefined ? {} : { getPerSecond }),
+    ...(shareForOthers === undefined ? {} : { shareForOthers }),
+  };
+}
 
 /** Throws `EnvironmentError` with every fault. */
 export function parseEnvironment(variables: Variables): Environment {
@@ -58,7 +95,12 @@ export function parseEnvironment(variables: Variables): Environment {
     stateDir: required('SEALWRIGHT_STATE'),
     backends,
     acmPca: backends.has('acm-pca')
-      ? { endpoint: required('SEALWRIGHT_ACM_PCA_ENDPOINT'), region: variables.SEALWRIGHT_REGION ?? 'us-east-1' }
+      ? {
+          endpoint: required('SEALWRIGHT_ACM_PCA_ENDPOINT'),
+          region: variables.SEALWRIGHT_REGION ?? 'us-east-1',
+          auditBucket: variables.SEALWRIGHT_AUDIT_BUCKET ?? 'sealwright-audit-reports',
+          quotas: parseQuotas(variables, faults),
+        }
       : undefined,
     pkcs11: backends.has('pkcs11')
       ? {

@@ -3,11 +3,15 @@ import { join } from 'node:path';
 import { Logger } from '@aws-lambda-powertools/logger';
 import type { BackendKind, Hierarchy } from '../../hierarchy/hierarchy.ts';
 import { parseHierarchy } from '../../hierarchy/hierarchy.ts';
+import type { RaiseAlarm } from '../../issuance/alarms.ts';
 import { type AuthorityDirectory, createAuthorityDirectory } from '../../issuance/authority-directory.ts';
+import type { PermitStore } from '../../issuance/permits.ts';
 import type {
+  AuditStore,
   AuthorityRegistry,
   Clock,
   CredentialStore,
+  DeadLetterStore,
   IssuanceLedger,
   IssuanceWatch,
   OperatorLog,
@@ -15,6 +19,7 @@ import type {
   QueueConsumer,
   WorkQueue,
 } from '../../issuance/ports.ts';
+import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import { type Environment, parseEnvironment } from './environment.ts';
 
@@ -24,6 +29,8 @@ export interface Stack {
   readonly hierarchy: Hierarchy;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The one way to the log's levels ERROR and CRITICAL. */
+  readonly raise: RaiseAlarm;
   readonly ledger: IssuanceLedger;
   readonly watch: IssuanceWatch;
   readonly credentials: CredentialStore;
@@ -31,9 +38,12 @@ export interface Stack {
   readonly operatorLog: OperatorLog;
   readonly registry: AuthorityRegistry;
   readonly authorities: AuthorityDirectory;
+  readonly audits: AuditStore;
+  readonly permits: PermitStore;
   readonly enrolmentQueue: WorkQueue;
   /** The queue of the signer for a kind of backend; undefined when there is no such signer. */
   readonly signingQueue: (backend: string) => WorkQueue | undefined;
+  readonly deadLetters: DeadLetterStore;
   close(): Promise<void>;
 }
 
@@ -69,6 +79,8 @@ export function ledgerFile(stateDir: string): string {
 export interface EmbeddedStack extends Stack {
   /** The consumer's side of a queue, for the event source mappings of the embedded host. */
   readonly queue: (name: string) => WorkQueue & QueueConsumer;
+  /** Bytes of the ledger's write-ahead log. */
+  readonly walBytes: () => number;
 }
 
 const systemClock: Clock = () => Date.now();
@@ -77,6 +89,7 @@ const systemClock: Clock = () => Date.now();
 export function openStack(environment: Environment): EmbeddedStack {
   const hierarchy = readHierarchy(environment.hierarchyFile);
   const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock });
+  const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
   const queues = new Map<string, WorkQueue & QueueConsumer>();
   const queue = (name: string) => {
     let found = queues.get(name);
@@ -90,7 +103,8 @@ export function openStack(environment: Environment): EmbeddedStack {
     environment,
     hierarchy,
     clock: systemClock,
-    logger: new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel }),
+    logger,
+    raise: createAlarmLog(logger, systemClock),
     ledger: store.ledger,
     watch: store.watch,
     credentials: store.credentials,
@@ -98,10 +112,14 @@ export function openStack(environment: Environment): EmbeddedStack {
     operatorLog: store.operatorLog,
     registry: store.authorities,
     authorities: createAuthorityDirectory(store.authorities, systemClock),
+    audits: store.audits,
+    permits: store.permits,
     enrolmentQueue: queue(enrolmentQueueName),
     signingQueue: (backend) =>
       environment.backends.has(backend as BackendKind) ? queue(signingQueueName(backend)) : undefined,
+    deadLetters: store.deadLetters,
     queue,
+    walBytes: () => store.stats().walBytes,
     close: async () => store.close(),
   };
 }

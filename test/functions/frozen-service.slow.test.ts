@@ -1,0 +1,57 @@
+/** The real processes: the service is stopped for longer than connections and sessions like, under load, and goes on. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { dns, freshName, pemOf, requestFor, signal, softHsmModule, startProcesses } from '../support/service.ts';
+
+const frozenMs = 8_000;
+const devices = 120;
+
+it('a service that was frozen takes up everything it has accepted, with one certificate each (SIGSTOP)', async () => {
+  const run = await startProcesses({ pkcs11Module: softHsmModule });
+  try {
+    const profiles = softHsmModule === undefined ? ['device'] : ['device', 'service'];
+    const accepted: string[] = [];
+    const post = async (n: number) => {
+      const answer = await fetch(`${run.url}/v1/enrollments?profile=${profiles[n % profiles.length]}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${run.tokens.device}`, 'content-type': 'application/pkcs10' },
+        body: pemOf(requestFor([dns(freshName('frozen'))])),
+      });
+      const { issuanceId } = (await answer.json()) as { readonly issuanceId: string };
+      expect([200, 202]).toContain(answer.status);
+      accepted.push(issuanceId);
+    };
+    const posts = Array.from({ length: devices }, async (_, n) => {
+      await sleep(n * 5);
+      await post(n);
+    });
+    await sleep(150);
+    signal(run.servicePid(), 'SIGSTOP');
+    await sleep(frozenMs);
+    signal(run.servicePid(), 'SIGCONT');
+    await Promise.all(posts);
+
+    const fingerprints = new Set<string>();
+    for (const id of accepted) {
+      for (let tries = 0; ; tries++) {
+        const answer = await fetch(`${run.url}/v1/enrollments/${id}`, {
+          headers: { authorization: `Bearer ${run.tokens.device}` },
+        });
+        const body = (await answer.json()) as { readonly fingerprint?: string };
+        if (answer.status === 200) fingerprints.add(body.fingerprint!);
+        if (answer.status === 200 || tries > 300) break;
+        await sleep(100);
+      }
+    }
+    expect(fingerprints.size).toBe(devices);
+    const authorities = (await (await fetch(`${run.url}/v1/authorities`)).json()) as {
+      readonly authorities: readonly { readonly tier: string; readonly outstanding: number }[];
+    };
+    const issued = authorities.authorities.filter(({ tier }) => tier === 'issuance');
+    expect(issued.reduce((sum, { outstanding }) => sum + outstanding, 0)).toBe(devices);
+    expect(run.log()).not.toMatch(/"level":"(ERROR|CRITICAL)"/);
+  } finally {
+    await run.stop();
+  }
+  expect(await run.exited).toEqual({ code: 0, signal: null });
+}, 120_000);
