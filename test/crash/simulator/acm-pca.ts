@@ -39,6 +39,8 @@ export interface AcmPcaBehaviour {
   readonly issueDelayMs: readonly [min: number, max: number];
   /** IssueCertificate answers ThrottlingException this many times before it works. */
   readonly brownoutCalls: number;
+  /** And so does GetCertificate. */
+  readonly brownoutPolls: number;
   /** Of the issuances begun, the ones that fail later; and those that come out with another notAfter than asked for. */
   readonly failing: ReadonlySet<number>;
   readonly misissuing: ReadonlySet<number>;
@@ -117,6 +119,7 @@ const reportEveryMs = 1_800_000;
 function createService({ kernel, random, key, journal, behaviour }: AcmPcaParts): Service {
   const tokens = new Map<string, { readonly at: number; readonly arn: string }>();
   let throttles = behaviour.brownoutCalls;
+  let throttledPolls = behaviour.brownoutPolls;
 
   function issueOnce(input: IssueCertificateCommandInput): object {
     if (throttles > 0) {
@@ -173,6 +176,10 @@ function createService({ kernel, random, key, journal, behaviour }: AcmPcaParts)
   }
 
   function get(arn: string | undefined): object {
+    if (throttledPolls > 0) {
+      throttledPolls -= 1;
+      throw serviceError('ThrottlingException', 400);
+    }
     const found = journal.certificates.find((certificate) => certificate.arn === arn);
     if (found === undefined) throw serviceError('ResourceNotFoundException', 400);
     if (kernel.now < found.readyAt) throw serviceError('RequestInProgressException', 400);

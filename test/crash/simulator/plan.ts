@@ -88,7 +88,9 @@ function isCarriedByQueues(row: Row, cell: Cell): boolean {
 }
 
 function targetOf(random: Random, cell: Cell, row: Row): Target {
-  const nth = random.pick([1, 1, 1, 2]);
+  // What has to be brought about may come about once only.
+  const isCommon = row.needs.every((need) => need === 'pca' || need === 'hsm');
+  const nth = isCommon ? random.pick([1, 1, 1, 2]) : 1;
   return { label: labelOf(row), nth, fault: cell.fault, redelivery: cell.redelivery, cell: indexOf(cell) };
 }
 
@@ -126,6 +128,7 @@ function acmPcaBehaviourOf(random: Random, needs: ReadonlySet<Need>): AcmPcaBeha
   return {
     issueDelayMs,
     brownoutCalls: needs.has('pca-brownout') ? random.between(3, 7) : 0,
+    brownoutPolls: random.chance(0.1) ? random.between(1, 3) : 0,
     failing: new Set(needs.has('pca-fails') ? [0, 1] : []),
     misissuing: new Set(needs.has('pca-misissues') ? [0, 1] : []),
   };

@@ -82,8 +82,10 @@ function endFaults(outcome: Outcome, { records }: Ledger, nameOf: NameOf, fault:
     if (wanted === 'issued' && !isPending(state) && !mayEndAs(outcome, state))
       fault('not-issued', `${nameOf(record)} should be issued and is ${state}: ${record.lastError?.code}`);
   }
-  for (const id of outcome.abandoned)
-    fault('abandoned', `without the reconciler ${id} has neither an end nor a message`);
+  const abandoned = new Set(outcome.abandoned);
+  for (const record of records)
+    if (abandoned.has(record.issuanceId))
+      fault('abandoned', `without the reconciler ${nameOf(record)} has neither an end nor a message`);
 }
 
 function mayEndAs({ plan: { needs } }: Outcome, state: IssuanceRecord['state']): boolean {

@@ -191,7 +191,8 @@ function createWorld(bench: Bench, plan: Plan, { mistake, trace: print }: Schedu
 
   const isAtRest = () => isQuiet() && reconciler.isIdle && (!reconciles || store.look.pending() === 'none');
   return {
-    run: (untilMax: number) => kernel.run(isAtRest, untilMax),
+    // What is wrong at a signature is wrong whatever follows.
+    run: (untilMax: number) => kernel.run(() => journal.violations.length > 0 || isAtRest(), untilMax),
     start() {
       trace(`schedule ${plan.number}: ${plan.aim}; ${plan.host}, ${plan.requests.map(({ name }) => name).join(' ')}`);
       clients.start();
