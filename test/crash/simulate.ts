@@ -143,4 +143,9 @@ async function main(argv: readonly string[]): Promise<number> {
   return options.only === undefined ? run(options) : replay(options, options.only);
 }
 
+// Who reads only the beginning of it has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
 process.exitCode = await main(process.argv.slice(2));

@@ -13,7 +13,6 @@ import {
   type IssueCertificateCommandInput,
 } from '@aws-sdk/client-acm-pca';
 import { composeContent, signCertificate } from '../../../localstack/acm-pca/issuance.ts';
-import { formatReport, reportEntry } from '../../../localstack/acm-pca/report-content.ts';
 import { resolveTemplate } from '../../../localstack/acm-pca/templates.ts';
 import { parseCertificate } from '../../../shared/pki/certificate.ts';
 import { keyIdentifierOf } from '../../../shared/pki/certificate-builder.ts';
@@ -22,12 +21,13 @@ import { sha256Hex } from '../../../shared/pki/hash.ts';
 import { formatDistinguishedName } from '../../../shared/pki/names.ts';
 import { decodePemBlocks, encodePem } from '../../../shared/pki/pem.ts';
 import type { CaSigningAlgorithm } from '../../../shared/pki/signature-algorithm.ts';
+import { createAuditReports, serviceError } from './acm-pca-reports.ts';
 import type { Calls } from './calls.ts';
 import type { Role } from './faults.ts';
 import type { Journal, PcaCertificate } from './journal.ts';
 import type { Kernel } from './kernel.ts';
 import type { CaKey } from './material.ts';
-import { type Process, WorldError } from './processes.ts';
+import type { Process } from './processes.ts';
 import type { Random } from './random.ts';
 
 /** How long the service honours a token, counted from the first call with it. */
@@ -60,12 +60,6 @@ export interface AcmPcaParts {
   readonly key: CaKey;
   readonly journal: Journal;
   readonly behaviour: AcmPcaBehaviour;
-}
-
-/** An error as the SDK throws it. Without a status there was no answer. */
-function serviceError(name: string, status?: number): Error {
-  const error = new WorldError(`simulated ${name}`, name);
-  return status === undefined ? error : Object.assign(error, { $metadata: { httpStatusCode: status } });
 }
 
 export function createAcmPca(parts: AcmPcaParts): SimulatedAcmPca {
@@ -106,17 +100,8 @@ interface Service {
   readReport(key: string): Promise<Uint8Array>;
 }
 
-interface Report {
-  readonly createdAt: number;
-  readonly readyAt: number;
-  /** What was there when it began. */
-  readonly certificates: readonly PcaCertificate[];
-}
-
-/** One report of a CA in 30 minutes. */
-const reportEveryMs = 1_800_000;
-
 function createService({ kernel, random, key, journal, behaviour }: AcmPcaParts): Service {
+  const reports = createAuditReports(kernel, random, key, journal);
   const tokens = new Map<string, { readonly at: number; readonly arn: string }>();
   let throttles = behaviour.brownoutCalls;
   let throttledPolls = behaviour.brownoutPolls;
@@ -193,52 +178,13 @@ function createService({ kernel, random, key, journal, behaviour }: AcmPcaParts)
     KeyStorageSecurityStandard: 'FIPS_140_2_LEVEL_3_OR_HIGHER',
     CertificateAuthorityConfiguration: { KeyAlgorithm: 'EC_prime256v1' },
   };
-  const reports: Report[] = [];
-  const keyOf = (id: string) => `audit-report/devices/${id}.json`;
-
-  function beginReport(): object {
-    const last = reports.at(-1);
-    if (last !== undefined && kernel.now - last.createdAt < reportEveryMs)
-      throw serviceError('LimitExceededException', 400);
-    const there = journal.certificates.filter(({ der, readyAt }) => der !== undefined && readyAt <= kernel.now);
-    reports.push({ createdAt: kernel.now, readyAt: kernel.now + random.between(0, 5_000), certificates: there });
-    return { AuditReportId: String(reports.length - 1), S3Key: keyOf(String(reports.length - 1)) };
-  }
-
-  function describeReport(id: string | undefined): object {
-    const report = reports[Number(id)];
-    if (report === undefined) throw serviceError('RequestFailedException', 400);
-    const AuditReportStatus = kernel.now < report.readyAt ? 'CREATING' : 'SUCCESS';
-    return { AuditReportStatus, S3Key: keyOf(id!), CreatedAt: new Date(report.createdAt) };
-  }
-
-  async function readReport(reportKey: string): Promise<Uint8Array> {
-    const report = reports.find((_, index) => keyOf(String(index)) === reportKey);
-    if (report === undefined) throw new WorldError('NoSuchKey');
-    const rows = report.certificates.map((certificate, seq) => ({
-      seq,
-      serialHex: certificate.serial,
-      templateName: certificate.templateArn.split('/')[1]!,
-      readyAt: certificate.readyAt,
-      notBefore: certificate.notBefore,
-      notAfter: certificate.notAfter,
-      der: certificate.der!,
-    }));
-    const pages = async function* () {
-      yield rows.map((row) => reportEntry('000000000000', key.installed.backendRef, row));
-    };
-    let text = '';
-    for await (const piece of formatReport('JSON', pages())) text += piece;
-    return Buffer.from(text);
-  }
-
   function answerTo(command: { readonly input: object }) {
     if (command instanceof CreateCertificateAuthorityAuditReportCommand)
-      return { name: 'CreateCertificateAuthorityAuditReport', answer: beginReport };
+      return { name: 'CreateCertificateAuthorityAuditReport', answer: reports.begin };
     if (command instanceof DescribeCertificateAuthorityAuditReportCommand)
       return {
         name: 'DescribeCertificateAuthorityAuditReport',
-        answer: () => describeReport(command.input.AuditReportId),
+        answer: () => reports.describe(command.input.AuditReportId),
       };
     if (command instanceof IssueCertificateCommand)
       return { name: 'IssueCertificate', answer: () => issueOnce(command.input) };
@@ -252,5 +198,5 @@ function createService({ kernel, random, key, journal, behaviour }: AcmPcaParts)
     }
     throw new Error(`the simulated ACM PCA does not know ${command.constructor.name}`);
   }
-  return { answerTo, readReport };
+  return { answerTo, readReport: reports.read };
 }

@@ -186,6 +186,8 @@ function answerLate<T>(parts: CallsParts, call: Call<T>, latencyMs: number): voi
   trace(`${call.name}  *** ${delayMs} ms late, its effect after ${effectMs} ms`);
   if (givesUp) kernel.after(waitMsMax, () => call.reject(errorOf(call, true)));
   const arrive = async () => {
+    // What is later than a call can be on its way has not left its process yet.
+    if (!call.process.isAlive && effectMs > onItsWayMsMax) return;
     trace(`${call.name}  *** takes effect`);
     const answer = await call.effect().then(
       (value) => () => call.resolve(value),

@@ -40,6 +40,8 @@ export interface MappingParts {
   readonly timeoutMs: number | undefined;
   readonly handle: (process: Process, issuanceIds: readonly string[]) => Promise<readonly ItemOutcome[]>;
   readonly onDelivered: (work: Work, overlapping: ReadonlySet<string>) => void;
+  /** After an answer of the function. */
+  readonly onHandled: () => void;
   /** The mapping was made without ReportBatchItemFailures. */
   readonly ignoresFailures: boolean;
   readonly trace: (text: string) => void;
@@ -155,6 +157,7 @@ export function createMapping(parts: MappingParts): Mapping {
     try {
       const run = () => runBatch(event, (ids) => parts.handle(process, ids), context);
       const answer = await runWork(kernel, process, work, parts.timeoutMs, run);
+      parts.onHandled();
       return parts.ignoresFailures ? { batchItemFailures: [] } : answer;
     } finally {
       underWay.delete(work);

@@ -23,6 +23,7 @@ import type {
   CredentialStore,
   IssuanceLedger,
 } from '../../../shared/issuance/ports.ts';
+import type { EpochMs } from '../../../shared/pki/epoch.ts';
 
 export interface SimulatedStore {
   readonly database: DatabaseSync;
@@ -40,11 +41,10 @@ export interface SimulatedStore {
 
 export interface Look {
   readonly pending: () => 'none' | 'orphans' | 'some';
-  /**
-   * Issuances that no message brings on. An ACM PCA intent that is older than its token is the reconciler's: no message
-   * would do anything about it.
-   */
+  /** Issuances without an end. */
   readonly unfinished: () => readonly string[];
+  /** Those of them that wait on an ACM PCA intent of before then. */
+  readonly intendedBefore: (at: EpochMs) => readonly string[];
   /** Messages on all queues that have a reader. */
   readonly queued: () => number;
   /** Bodies on a queue, hidden or not. */
@@ -102,7 +102,10 @@ function createLook(database: DatabaseSync): Look {
   const states = database.prepare(`SELECT DISTINCT state FROM issuances
     WHERE state IN ('received', 'approved', 'intended', 'submitted', 'orphan-suspected')`);
   const unfinished = database.prepare(`SELECT request_id || '.' || ordinal AS id FROM issuances
-    WHERE state IN ('received', 'approved', 'submitted') OR (state = 'intended' AND ca_id = 'workloads')`);
+    WHERE state IN ('received', 'approved', 'intended', 'submitted')`);
+  const intendedBefore = database.prepare(`SELECT i.request_id || '.' || i.ordinal AS id
+    FROM issuances i JOIN intents n ON n.issuance = i.issuance
+    WHERE i.state = 'intended' AND i.ca_id = 'devices' AND json_extract(n.document, '$.at') < ?`);
   const ofQueue = 'FROM messages m JOIN queues q ON q.queue = m.queue WHERE q.name';
   const queued = database.prepare(`SELECT count(*) AS n ${ofQueue} NOT LIKE '%-dead'`);
   const bodies = database.prepare(`SELECT body ${ofQueue} = ? ORDER BY m.message`);
@@ -115,6 +118,7 @@ function createLook(database: DatabaseSync): Look {
       return found.length === 1 && found[0]!.state === 'orphan-suspected' ? 'orphans' : 'some';
     },
     unfinished: () => unfinished.all().map(({ id }) => id as string),
+    intendedBefore: (at) => intendedBefore.all(at).map(({ id }) => id as string),
     queued: () => queued.get()!.n as number,
     bodies: (queue) => [...new Set(bodies.all(queue).map(({ body }) => body as string))],
     visibleNext: (queue) => (next.get(queue)?.at as number | null) ?? undefined,

@@ -1,6 +1,7 @@
 /** One schedule: the pipeline over its real use cases, in virtual time, until everything has come to rest. */
 import { issueCertificates } from '../../../shared/issuance/issue-certificate.ts';
 import { sendLater } from '../../../shared/issuance/send-later.ts';
+import { tokenReuseMsMax } from '../../../shared/issuance/signer-ports.ts';
 import { validateEnrollments } from '../../../shared/issuance/validate-enrollment.ts';
 import { createAcmPca } from './acm-pca.ts';
 import { createCalls } from './calls.ts';
@@ -66,7 +67,7 @@ export async function runSchedule(bench: Bench, plan: Plan, options: ScheduleOpt
     let ended = await world.run(untilMax);
     let abandoned: readonly string[] = [];
     if (!plan.reconciles && ended !== 'time-out') {
-      abandoned = store.look.unfinished();
+      abandoned = world.abandoned();
       world.startReconciler();
       ended = await world.run(untilMax);
     }
@@ -161,6 +162,11 @@ function createWorld(bench: Bench, plan: Plan, { mistake, trace: print }: Schedu
     isWaiting,
   });
   const clients = createClients({ kernel, plan, material, host, ports, redeliveries, trace });
+  // An ACM PCA intent that is older than its token is the reconciler's: a message does nothing about it, and is gone.
+  const leftToReconciler = new Set<string>();
+  const noteLeft = () => {
+    for (const id of store.look.intendedBefore(kernel.now - tokenReuseMsMax)) leftToReconciler.add(id);
+  };
   const onDelivered: Parameters<typeof createMapping>[0]['onDelivered'] = (work, overlapping) =>
     redeliveries.began('message', work.issuanceIds, overlapping);
   const map = (role: Mapping['role'], queueName: QueueName) =>
@@ -179,6 +185,7 @@ function createWorld(bench: Bench, plan: Plan, { mistake, trace: print }: Schedu
       sandbox: host.sandbox,
       timeoutMs: host.timeoutMs,
       handle: handlerOf(ports, role),
+      onHandled: plan.reconciles ? () => undefined : noteLeft,
       onDelivered,
       ignoresFailures: mistake?.ignoresFailures === true,
       trace,
@@ -201,6 +208,10 @@ function createWorld(bench: Bench, plan: Plan, { mistake, trace: print }: Schedu
         if (heldBackMs !== undefined) mapping.pauseUntil(startAt + heldBackMs);
       }
       if (reconciles) reconciler.start();
+    },
+    abandoned() {
+      noteLeft();
+      return store.look.unfinished().filter((id) => !leftToReconciler.has(id));
     },
     startReconciler() {
       reconciles = true;
