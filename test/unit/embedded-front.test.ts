@@ -86,7 +86,7 @@ describe('the front', () => {
 
   it('answers 500 without a word of it when a handler throws, and tells it', async () => {
     const url = await start([{ path: '/x' }], async () => {
-      throw new Error('at /root/secret.ts:1');
+      throw new Error('at /srv/secret.ts:1');
     });
     const answer = await fetch(`${url}/x`);
     expect(answer.status).toBe(500);
