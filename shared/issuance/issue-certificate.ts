@@ -1,4 +1,4 @@
-import { again, done, type ItemOutcome } from './batch.ts';
+import { again, done, type ItemOutcome, whenItStandsNoMore } from './batch.ts';
 import { SealwrightError } from './errors.ts';
 import { intend, resume } from './intend-issuance.ts';
 import type { IssuanceRecord } from './issuance-record.ts';
@@ -97,7 +97,14 @@ async function withinReservation(
   const reservation = await backend.reserve(records.length, ports.clock() + reserveWaitMsMax);
   const { granted, code, retryAfterMs } = reservation;
   for (const { issuanceId } of records.slice(granted))
-    outcomes.set(issuanceId, { kind: 'later', issuanceId, code, retryAfterMs, backend: issuer.backend });
+    outcomes.set(issuanceId, {
+      kind: 'later',
+      issuanceId,
+      code,
+      retryAfterMs,
+      backend: issuer.backend,
+      attempted: false,
+    });
   return records.slice(0, granted);
 }
 
@@ -107,7 +114,8 @@ async function custodyHolds(ports: IssueCertificatePorts, group: Group, outcomes
   if (verdict.kind === 'stopped') ports.report.custodyStopped(group.issuer.caId, verdict.findings);
   else ports.report.custodyUnknown(group.issuer.caId, verdict.cause);
   const code = verdict.kind === 'stopped' ? 'custody-stopped' : codeOfUnknown(verdict.cause);
-  for (const { issuanceId } of group.records) outcomes.set(issuanceId, again(issuanceId, code));
+  for (const record of group.records)
+    outcomes.set(record.issuanceId, whenItStandsNoMore(record, code, group.issuer.backend));
   return false;
 }
 

@@ -16,8 +16,9 @@ const meanings: Readonly<Record<string, string>> = {
 };
 
 /**
- * Writes down, for those of these ids that are delivered again, why: the attempt and its error. Best effort: the outcome
- * stands whether or not the ledger takes it, and the next delivery fails for the same reason if that lasts.
+ * Writes down, for those of these ids that are delivered again, why: the attempt and its error; waiting for one's turn is no
+ * attempt. Best effort: the outcome stands whether or not
+ * the ledger takes it, and the next delivery fails for the same reason if that lasts.
  */
 export async function noteDeferred(
   ports: { readonly ledger: Pick<IssuanceLedger, 'noteAttempts'>; readonly clock: Clock },
@@ -28,7 +29,8 @@ export async function noteDeferred(
   const attempts: { readonly issuanceId: string; readonly error: IssuanceError }[] = [];
   for (const issuanceId of issuanceIds) {
     const outcome = outcomes.get(issuanceId);
-    if (outcome?.kind !== 'again') continue;
+    if (outcome === undefined || outcome.kind === 'done') continue;
+    if (outcome.kind === 'later' && !outcome.attempted) continue;
     const { code } = outcome;
     attempts.push({ issuanceId, error: { code, message: meanings[code] ?? `deferred: ${code}`, at } });
   }

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../pki/epoch.ts';
 import type { IssuingAuthority } from './authority-directory.ts';
-import { again } from './batch.ts';
+import { again, whenItStandsNoMore } from './batch.ts';
 import { storedSubjectOf } from './build-intent.ts';
 import { assertNever } from './errors.ts';
 import type { IssuanceError, IssuanceRecord } from './issuance-record.ts';
@@ -55,11 +55,14 @@ export async function submit(
           ports.report.refused(issuanceId, answer.code, answer.message);
           return;
         case 'retry':
-        case 'unavailable':
-          if (answer.kind === 'unavailable') unavailable ??= answer;
-          else if (answer.throttled) throttled ??= answer;
+          if (answer.throttled) throttled ??= answer;
           attempts.push({ issuanceId, error: errorOf(answer, at) });
           outcomes.set(issuanceId, again(issuanceId, answer.code));
+          return;
+        case 'unavailable':
+          unavailable ??= answer;
+          attempts.push({ issuanceId, error: errorOf(answer, at) });
+          outcomes.set(issuanceId, whenItStandsNoMore(record, answer.code, group.issuer.backend));
           return;
         default:
           assertNever(answer);

@@ -1,4 +1,5 @@
 /** Each error of ACM PCA through the use case: state of the issuance, what becomes of its message, what is told to people. */
+
 import { ACMPCAClient, GetCertificateCommand, IssueCertificateCommand } from '@aws-sdk/client-acm-pca';
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,6 +10,7 @@ import { createLeasedPacingBudget } from '../../shared/adapters/acm-pca/pacing.t
 import { ruleFor } from '../../shared/adapters/acm-pca/service-errors.ts';
 import { createAlarmLog } from '../../shared/adapters/aws-lambda/alarm-log.ts';
 import { alarms } from '../../shared/issuance/alarms.ts';
+import { whenItStandsNoMore } from '../../shared/issuance/batch.ts';
 import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import type { SigningBackend } from '../../shared/issuance/ports.ts';
 import { sendLater } from '../../shared/issuance/send-later.ts';
@@ -134,11 +136,18 @@ describe('IssueCertificate answers', () => {
   ])('%s: intended, and nothing else is begun with the CA until it answers again (stop the CA)', async (name, code) => {
     const [first, second, third] = [await approved(world), await approved(world), await approved(world)];
     onIssue().rejects(serviceError(name));
-    expect(await deliver(first)).toEqual({ kind: 'again', issuanceId: first, code });
+    expect(await deliver(first)).toEqual(whenItStandsNoMore({ issuanceId: first, attempts: 0 }, code, 'acm-pca'));
     expect(await recordOf(world, first)).toMatchObject({ state: 'intended', lastError: { code } });
     expect(logged).toEqual(messagesOf('backend-unavailable'));
 
-    const stopped = { kind: 'later', issuanceId: second, code, retryAfterMs: 60_000, backend: 'acm-pca' } as const;
+    const stopped = {
+      kind: 'later',
+      issuanceId: second,
+      code,
+      retryAfterMs: 60_000,
+      backend: 'acm-pca',
+      attempted: false,
+    } as const;
     expect(await deliver(second)).toEqual(stopped);
     expect(await sendLater(world.reconcilePorts, [stopped])).toEqual([{ kind: 'done', issuanceId: second }]);
     expect([await stateOf(world, second), issueCount()]).toEqual(['approved', 1]);
@@ -146,7 +155,7 @@ describe('IssueCertificate answers', () => {
     world.now += 60_000;
     const ports = world.signerPorts({ backendOf: () => backend });
     const outcomes = await issueCertificates(ports, [second, third]);
-    expect(outcomes.map(({ kind }) => kind)).toEqual(['again', 'later']);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['later', 'later']);
     expect([await stateOf(world, third), issueCount()]).toEqual(['approved', 2]);
 
     world.now += 60_000;

@@ -231,22 +231,52 @@ describe('an HSM that fails under the signer', () => {
   });
 
   itWithSoftHsm(
-    'ends in the dead-letter queue with its cause, and issues when that is mended and it is redriven',
+    'waits for as long as the device is gone, gives up no message, and comes ever more seldom',
     async () => {
       h.faults.onOpenSession = 'CKR_DEVICE_ERROR';
       const ids = await h.enqueue(3);
       const signer = h.newSigner();
-      for (let delivery = 0; delivery <= receiveCountMax; delivery++) {
+      for (let minute = 0; minute < 180; minute++) {
         await signer.deliver();
-        h.elapse(180_000);
+        h.elapse(60_000);
       }
-      const { deadLetters } = h.world.store;
-      const { letters } = await deadLetters.list({ countMax: 10 });
-      expect(letters.map(({ body }) => body).sort()).toEqual([...ids].sort());
-      for (const letter of letters) {
-        expect(letter).toMatchObject({ receiveCount: receiveCountMax, lastError: 'CKR_DEVICE_ERROR' });
+      expect((await h.world.store.deadLetters.list({ countMax: 10 })).letters).toEqual([]);
+      const waiting = await Promise.all(ids.map((id) => recordOf(h.world, id)));
+      for (const { attempts, lastError, state } of waiting) {
+        expect([state, lastError?.code]).toEqual(['approved', 'CKR_DEVICE_ERROR']);
+        expect(attempts).toBeGreaterThan(10);
+        expect(attempts).toBeLessThan(50);
       }
       h.faults.onOpenSession = undefined;
+      h.elapse(320_000);
+      await signer.deliver();
+      await expectIssued(ids);
+    },
+  );
+
+  /** Ten deliveries in which the signature fails with what may pass: the messages are given up. */
+  async function giveUp(count: number) {
+    const ids = await h.enqueue(count);
+    let busy = true;
+    const signer = failingSigner(() => (busy ? { before: 'CKR_FUNCTION_FAILED' } : undefined));
+    for (let delivery = 0; delivery <= receiveCountMax; delivery++) {
+      await signer.deliver();
+      h.elapse(180_000);
+    }
+    busy = false;
+    const { letters } = await h.world.store.deadLetters.list({ countMax: 10 });
+    return { ids, signer, letters };
+  }
+
+  itWithSoftHsm(
+    'ends in the dead-letter queue with its cause, and issues when that is mended and it is redriven',
+    async () => {
+      const { ids, letters, signer } = await giveUp(3);
+      const { deadLetters } = h.world.store;
+      expect(letters.map(({ body }) => body).sort()).toEqual([...ids].sort());
+      for (const letter of letters) {
+        expect(letter).toMatchObject({ receiveCount: receiveCountMax, lastError: 'CKR_FUNCTION_FAILED' });
+      }
       for (const { id } of letters) expect(await deadLetters.redrive(id)).toBe(true);
       for (const { id } of letters) expect(await deadLetters.redrive(id)).toBe(false);
       await signer.deliver();
@@ -255,17 +285,9 @@ describe('an HSM that fails under the signer', () => {
   );
 
   itWithSoftHsm('changes nothing when a dead letter is redriven whose issuance was issued meanwhile', async () => {
-    h.faults.onOpenSession = 'CKR_DEVICE_ERROR';
-    const ids = await h.enqueue(2);
-    const signer = h.newSigner();
-    for (let delivery = 0; delivery <= receiveCountMax; delivery++) {
-      await signer.deliver();
-      h.elapse(180_000);
-    }
+    const { ids, letters, signer } = await giveUp(2);
     const { deadLetters } = h.world.store;
-    const { letters } = await deadLetters.list({ countMax: 10 });
     expect(letters).toHaveLength(2);
-    h.faults.onOpenSession = undefined;
     // As the reconciler does with what is stale.
     await h.queue.send(ids);
     await signer.deliver();

@@ -1,5 +1,6 @@
 import { sign as signBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { whenItStandsNoMore } from '../../shared/issuance/batch.ts';
 import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import type { IssueCertificatePorts } from '../../shared/issuance/signer-ports.ts';
 import { parseCertificate } from '../../shared/pki/certificate.ts';
@@ -71,7 +72,8 @@ describe('each outcome of submit', () => {
         message: 'later',
         retryAfterMs: 5,
       });
-      expect(await sign([id])).toEqual([again(id, 'ThrottlingException')]);
+      const standstill = whenItStandsNoMore({ issuanceId: id, attempts: 0 }, 'ThrottlingException', 'pkcs11');
+      expect(await sign([id])).toEqual([kind === 'retry' ? again(id, 'ThrottlingException') : standstill]);
       expect(await recordOf(world, id)).toMatchObject({
         state: 'intended',
         attempts: 1,
@@ -91,7 +93,7 @@ describe('each outcome of submit', () => {
       if (issuanceId === ids[1]) return { kind: 'unavailable', issuanceId, code: 'gone', message: 'gone' };
       return undefined;
     };
-    expect((await sign(ids)).map(({ kind }) => kind)).toEqual(['done', 'again', 'done', 'done']);
+    expect((await sign(ids)).map(({ kind }) => kind)).toEqual(['done', 'later', 'done', 'done']);
     expect(await Promise.all(ids.map((id) => stateOf(world, id)))).toEqual(['failed', 'intended', 'issued', 'issued']);
   });
 

@@ -17,6 +17,7 @@ const later = (issuanceId: string, code = 'paced', retryAfterMs = 700): ItemOutc
   code,
   retryAfterMs,
   backend: 'acm-pca',
+  attempted: false,
 });
 
 /** A backend with room for so many; `asked` keeps how many it was asked for, and how long it may take. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { whenItStandsNoMore } from '../../shared/issuance/batch.ts';
 import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import type { IssuanceLedger, Transition } from '../../shared/issuance/ports.ts';
 import type { IssueCertificatePorts } from '../../shared/issuance/signer-ports.ts';
@@ -162,12 +163,17 @@ describe('a batch', () => {
   });
 });
 
+/** Not a failure of the message: it comes when the CA may have been mended. */
+function standsStill(issuanceId: string, code: string, backend: string) {
+  return whenItStandsNoMore({ issuanceId, attempts: 0 }, code, backend);
+}
+
 describe('custody', () => {
   it('that stops keeps every message and signs nothing; a repair takes effect at once', async () => {
     const ids = [await approved(world, { profile: 'service' }), await approved(world, { profile: 'svid' })];
     const ports = world.signerPorts();
     world.workloads.onDescribe = (honest) => ({ ...honest, attributes: { ...honest.attributes!, extractable: true } });
-    expect(await sign(ids, ports)).toEqual(ids.map((id) => again(id, 'custody-stopped')));
+    expect(await sign(ids, ports)).toEqual(ids.map((id) => standsStill(id, 'custody-stopped', 'pkcs11')));
     expect(world.told).toEqual([expect.stringMatching(/^custodyStopped workloads key-extractable/)]);
     expect(world.workloads.submitted).toEqual([]);
     for (const id of ids) expect(await stateOf(world, id)).toBe('approved');
@@ -178,7 +184,7 @@ describe('custody', () => {
   it('that cannot be read is not assumed', async () => {
     const id = await approved(world);
     world.devices.onDescribe = () => Promise.reject(new Error('no answer'));
-    expect(await sign([id])).toEqual([again(id, 'custody-unknown')]);
+    expect(await sign([id])).toEqual([standsStill(id, 'custody-unknown', 'acm-pca')]);
     expect(world.told).toEqual(['custodyUnknown devices']);
   });
 
@@ -189,7 +195,7 @@ describe('custody', () => {
       spkiSha256: '0'.repeat(64),
       keyId: `sha256:${'0'.repeat(64)}`,
     });
-    expect(await sign([id])).toEqual([again(id, 'custody-stopped')]);
+    expect(await sign([id])).toEqual([standsStill(id, 'custody-stopped', 'acm-pca')]);
   });
 
   it('is read once for batches close together, and again when its evidence is old', async () => {
@@ -209,7 +215,7 @@ describe('custody', () => {
   it('of one CA does not stop the other', async () => {
     const [device, service] = [await approved(world), await approved(world, { profile: 'service' })];
     world.devices.onDescribe = (honest) => ({ ...honest, status: 'disabled' });
-    expect(await sign([device, service])).toEqual([again(device, 'custody-stopped'), done(service)]);
+    expect(await sign([device, service])).toEqual([standsStill(device, 'custody-stopped', 'acm-pca'), done(service)]);
   });
 });
 
