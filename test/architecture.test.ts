@@ -12,8 +12,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'shared/custody': ['shared/pki'],
   'shared/inventory': ['shared/pki'],
   'shared/issuance': ['shared/pki', 'shared/lints', 'shared/hierarchy', 'shared/custody', 'shared/inventory'],
+  'shared/ceremony': ['shared/pki', 'shared/hierarchy', 'shared/custody', 'shared/issuance'],
   'shared/adapters': [
     'shared/pki',
+    'shared/ceremony',
     'shared/lints',
     'shared/hierarchy',
     'shared/custody',
@@ -22,6 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   functions: [
     'shared/pki',
+    'shared/ceremony',
     'shared/lints',
     'shared/hierarchy',
     'shared/custody',
@@ -37,6 +40,7 @@ const pure = [
   'shared/custody',
   'shared/inventory',
   'shared/issuance',
+  'shared/ceremony',
 ];
 
 /** Packages that a pure layer may use: they compute, and do nothing else. */

@@ -1,0 +1,18 @@
+import type { Authority, Stage } from '../hierarchy/hierarchy.ts';
+import { authoritySubject } from '../issuance/build-hierarchy.ts';
+import type { CeremonyMode } from './record.ts';
+
+/** A rehearsal is held on SoftHSM, whatever the stage: it is judged as development is, and its certificates say so. */
+export function custodyStage(mode: CeremonyMode, stage: Stage): Stage {
+  return mode === 'rehearsal' ? 'dev' : stage;
+}
+
+/** A CA with the subject that a ceremony certifies. */
+export function certifiedAuthority(authority: Authority, mode: CeremonyMode, stage: Stage): Authority {
+  return { ...authority, subject: authoritySubject(authority, custodyStage(mode, stage)) };
+}
+
+/** `root-g1.pem` */
+export function certificateFileName({ id, generation }: Pick<Authority, 'id' | 'generation'>): string {
+  return `${id}-g${generation}.pem`;
+}
