@@ -22,6 +22,15 @@ export const custodyFindingCodes = [
   'emulator-evidence',
   'softhsm-outside-dev',
   'software-key',
+  'cluster-not-active',
+  'cluster-mode-unknown',
+  'cluster-mode-not-fips',
+  'cluster-foreign-server',
+  // Advice in every stage: signing goes on.
+  'cluster-not-redundant',
+  'backup-missing',
+  'backup-old',
+  'key-restored',
   // Of a whole stage, at start.
   'software-backend-outside-dev',
   'endpoint-not-aws',

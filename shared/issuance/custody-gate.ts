@@ -6,8 +6,11 @@ import type { EpochMs } from '../pki/epoch.ts';
 import type { IssuingAuthority } from './authority-directory.ts';
 import type { Clock, SigningBackend } from './ports.ts';
 
-/** Evidence is read again before a batch when it is older than this, well inside what custody policy accepts (60 s). */
-const evidenceAgeMsMax = 50_000;
+/**
+ * Evidence is read again before a batch when it is as old as this, well inside what custody policy accepts (60 s): where a
+ * backend does not ask for more.
+ */
+const evidenceAgeMsMaxDefault = 50_000;
 
 export type CustodyVerdict =
   | { readonly kind: 'holds'; readonly advice: readonly CustodyFinding[] }
@@ -27,7 +30,8 @@ export function createCustodyGate(hierarchy: Hierarchy, clock: Clock): CustodyGa
   async function read(cacheKey: string, backend: SigningBackend): Promise<KeyDescription> {
     const known = evidence.get(cacheKey);
     const now = clock();
-    if (known !== undefined && now - known.readAt <= evidenceAgeMsMax && now >= known.readAt) return known.key;
+    const { evidenceAgeMsMax = evidenceAgeMsMaxDefault } = backend;
+    if (known !== undefined && now - known.readAt < evidenceAgeMsMax && now >= known.readAt) return known.key;
     const key = backend.describeKey();
     evidence.set(cacheKey, { readAt: now, key });
     try {

@@ -55,6 +55,11 @@ export interface SigningBackend {
   /** The key as the module or provider reports it now, never as configured. */
   describeKey(): Promise<KeyDescription>;
   /**
+   * How old its evidence may be when a batch is signed; 0: it is read before every batch. Without it, what custody policy
+   * accepts: a provider rations the calls that tell.
+   */
+  readonly evidenceAgeMsMax?: number;
+  /**
    * Where submitting is rationed: asked before intents are written, so that an issuance for which there is no room stays
    * `approved`. Waits for room until `deadline`. The next submits use what was granted; what they leave is lost. Never rejects.
    */

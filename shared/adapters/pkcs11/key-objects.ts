@@ -40,6 +40,27 @@ function attribute({ api, handle }: Session, object: Handle, type: number): Buff
 }
 
 /**
+ * Several attributes in one call, in the order asked; undefined where the module does not have one. A call that a module
+ * refuses for the sake of one of them is made again for each (PKCS #11 v2.40, 5.7: C_GetAttributeValue).
+ */
+function attributes(session: Session, object: Handle, types: readonly number[]): readonly (Buffer | undefined)[] {
+  try {
+    const values = session.api.C_GetAttributeValue(
+      session.handle,
+      object,
+      types.map((type) => ({ type })),
+    );
+    return types.map((_, index) => {
+      const value = values[index]?.value;
+      return Buffer.isBuffer(value) ? value : undefined;
+    });
+  } catch (error) {
+    if (returnValueName(error) === undefined) throw error;
+    return types.map((type) => attribute(session, object, type));
+  }
+}
+
+/**
  * Finds a key pair by its label: one private key, and the one public key with the same CKA_ID. Undefined when there is
  * neither. Throws Pkcs11Failure (`absent`) when there is half of one or more than one: which key would sign is not left to
  * the order in which a module lists its objects.
@@ -77,18 +98,24 @@ export function findKeyPair(session: Session, keyLabel: string): KeyPairHandles 
  * the worse of its values.
  */
 export function readKeyAttributes(session: Session, privateKey: Handle): KeyAttributes {
-  const flag = (type: number, whenMissing: boolean) => {
-    const value = attribute(session, privateKey, type);
-    return value === undefined || value.length !== 1 ? whenMissing : value[0] !== 0;
+  const names = ['token', 'sensitive', 'extractable', 'neverExtractable', 'alwaysSensitive', 'local', 'sign'] as const;
+  const values = attributes(
+    session,
+    privateKey,
+    names.map((name) => cka[name]),
+  );
+  const flag = (name: (typeof names)[number]) => {
+    const value = values[names.indexOf(name)];
+    return value === undefined || value.length !== 1 ? name === 'extractable' : value[0] !== 0;
   };
   return {
-    token: flag(cka.token, false),
-    sensitive: flag(cka.sensitive, false),
-    extractable: flag(cka.extractable, true),
-    neverExtractable: flag(cka.neverExtractable, false),
-    alwaysSensitive: flag(cka.alwaysSensitive, false),
-    local: flag(cka.local, false),
-    sign: flag(cka.sign, false),
+    token: flag('token'),
+    sensitive: flag('sensitive'),
+    extractable: flag('extractable'),
+    neverExtractable: flag('neverExtractable'),
+    alwaysSensitive: flag('alwaysSensitive'),
+    local: flag('local'),
+    sign: flag('sign'),
   };
 }
 
@@ -106,22 +133,21 @@ function ecPoint(value: Buffer): Buffer {
 
 /** The public object as SubjectPublicKeyInfo. Throws Pkcs11Failure (`absent`) when it is none that a CA can have. */
 export function readPublicKey(session: Session, publicKey: Handle): SubjectPublicKey {
-  const required = (type: number) => {
-    const value = attribute(session, publicKey, type);
-    if (value !== undefined && value.length > 0) return value;
-    throw new Pkcs11Failure('absent', 'public-key-incomplete', 'the module does not give the public key');
-  };
+  const required = (...types: readonly number[]) =>
+    attributes(session, publicKey, types).map((value) => {
+      if (value !== undefined && value.length > 0) return value;
+      throw new Pkcs11Failure('absent', 'public-key-incomplete', 'the module does not give the public key');
+    });
   // CK_ULONG in the byte order and size of the machine; its lowest octet says enough on those we run on.
-  const keyType = required(cka.keyType)[0];
+  const keyType = required(cka.keyType)[0]![0];
   if (keyType === ckk.ec) {
-    const algorithm = der.sequence(der.oid(oids.ecPublicKey), required(cka.ecParams));
-    return parseSubjectPublicKey(der.sequence(algorithm, der.bitString(ecPoint(required(cka.ecPoint)))));
+    const [ecParams, point] = required(cka.ecParams, cka.ecPoint);
+    const algorithm = der.sequence(der.oid(oids.ecPublicKey), ecParams!);
+    return parseSubjectPublicKey(der.sequence(algorithm, der.bitString(ecPoint(point!))));
   }
   if (keyType === ckk.rsa) {
-    const rsaPublicKey = der.sequence(
-      der.integerBytes(required(cka.modulus)),
-      der.integerBytes(required(cka.publicExponent)),
-    );
+    const [modulus, publicExponent] = required(cka.modulus, cka.publicExponent);
+    const rsaPublicKey = der.sequence(der.integerBytes(modulus!), der.integerBytes(publicExponent!));
     const algorithm = der.sequence(der.oid(oids.rsaEncryption), der.nullValue());
     return parseSubjectPublicKey(der.sequence(algorithm, der.bitString(rsaPublicKey)));
   }
