@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { InstalledAuthority } from '../../issuance/issuance-record.ts';
 import type { AuthorityRegistry } from '../../issuance/ports.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
-import { invariant } from './ledger-fault.ts';
 
 function authorityOf(row: Readonly<Record<string, unknown>>): InstalledAuthority {
   return {

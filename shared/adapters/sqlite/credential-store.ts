@@ -2,8 +2,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { EnrolmentScope } from '../../hierarchy/policy.ts';
 import type { EnrolmentCredential, Operator, OperatorRole } from '../../issuance/issuance-record.ts';
 import type { CredentialStore, OperatorLog, OperatorLogEntry, OperatorStore } from '../../issuance/ports.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
-import { invariant } from './ledger-fault.ts';
 
 const listCountMax = 10_000;
 

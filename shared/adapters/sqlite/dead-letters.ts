@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeadLetter, DeadLetterStore } from '../../issuance/ports.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
-import { invariant } from './ledger-fault.ts';
 
 /** The largest page. */
 const pageCountMax = 1_000;

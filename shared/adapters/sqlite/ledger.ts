@@ -5,13 +5,13 @@ import { type IssuanceState, isPending } from '../../issuance/issuance-state.ts'
 import type { IssuanceLedger, NameHold, ReceiveOutcome, StaleIssuance } from '../../issuance/ports.ts';
 import type { PreparedIssuance } from '../../lints/prepared-issuance.ts';
 import { redeem } from '../../lints/prepared-issuance.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
+import { checkTransitions, issuanceIdOfTransition, transitionsCountMax } from '../ledger/transition-checks.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import type { Counters } from './counters.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
-import { invariant } from './ledger-fault.ts';
 import { createMoves } from './moves.ts';
 import { createSerialReads } from './serial-reads.ts';
-import { checkTransitions, issuanceIdOfTransition, transitionsCountMax } from './transition-checks.ts';
 
 /** Issuances one call may ask for, and rows one may be answered. */
 const readCountMax = 10_000;

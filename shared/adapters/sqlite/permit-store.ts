@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { PermitBudget, PermitStore, StoredPermitBudget } from '../../issuance/permits.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
-import { invariant } from './ledger-fault.ts';
 
 const budgetIdCharactersMax = 200;
 

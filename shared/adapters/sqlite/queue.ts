@@ -1,8 +1,8 @@
 import type { Clock, DeadLetterStore, QueueConsumer, QueueMessage, WorkQueue } from '../../issuance/ports.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import { createDeadLetterStore } from './dead-letters.ts';
 import { guarded, worldErrorOf } from './guarded.ts';
-import { invariant } from './ledger-fault.ts';
 import type { QueueStore, Redrive } from './queue-store.ts';
 
 /** The largest batch of an event source mapping (AWS Lambda, BatchSize). */

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { issuanceIdOf } from '../../issuance/ids.ts';
 import type { IssuanceState } from '../../issuance/issuance-state.ts';
 import type { IssuanceLedger, KnownIssuance } from '../../issuance/ports.ts';
-import { invariant } from './ledger-fault.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
 
 type SerialReads = Pick<IssuanceLedger, 'knownSerials' | 'knownTickets' | 'issuedSerials'>;
 
