@@ -28,6 +28,7 @@ import { openStateFolder, type StateFolder } from './state-folder.ts';
 
 const region = 'us-east-1';
 const releaseMsMax = 15_000;
+const repeatedSignalMs = 1_000;
 
 /** One run of `npm start`; answers its exit status. */
 export async function runStart(options: StartOptions): Promise<number> {
@@ -37,7 +38,10 @@ export async function runStart(options: StartOptions): Promise<number> {
   await waitUntilFree(options.stateDir);
   const state = openStateFolder(options.stateDir, options.fresh);
   const children: ChildService[] = [];
-  const interrupted = interruption();
+  // What is stopping has been told once; told again, it ends at once, and its next start takes up what was under way.
+  const interrupted = interruption(() => {
+    for (const child of children) child.process.kill('SIGTERM');
+  });
   const dying = Promise.withResolvers<never>();
   dying.promise.catch(() => undefined);
   const watch = (child: ChildService, name: string, log: string) => {
@@ -196,10 +200,18 @@ function banner(url: string, state: StateFolder, options: StartOptions): string 
   ].join('');
 }
 
-/** Ctrl-C, or the end of whoever started us. */
-function interruption(): AbortController {
+/**
+ * Ctrl-C, or the end of whoever started us. `hurry` is called when it comes again: within a second it is the same one, of which
+ * npm, the terminal and the process group each deliver a copy.
+ */
+function interruption(hurry: () => void): AbortController {
   const controller = new AbortController();
-  const interrupt = () => controller.abort();
+  let firstAt: number | undefined;
+  const interrupt = () => {
+    firstAt ??= performance.now();
+    if (performance.now() - firstAt > repeatedSignalMs) hurry();
+    controller.abort();
+  };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   process.on('disconnect', interrupt);

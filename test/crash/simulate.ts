@@ -4,7 +4,16 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { createEngine, emptyPart, type Failure, findMistake, hashText, type Part } from './simulator/engine.ts';
+import { runDeliveries } from './simulator/deliveries.ts';
+import {
+  createBench,
+  createEngine,
+  emptyPart,
+  type Failure,
+  findMistake,
+  hashText,
+  type Part,
+} from './simulator/engine.ts';
 import { cellsOf, coverageOf, renderMatrix } from './simulator/matrix.ts';
 import { mistakes } from './simulator/mistakes.ts';
 import { runSchedules } from './simulator/run.ts';
@@ -15,6 +24,8 @@ interface Options {
   readonly workers: number;
   readonly only: number | undefined;
   readonly plant: string | undefined;
+  /** Instead of schedules: so many requests, every message of theirs delivered 1 to 10 times. */
+  readonly deliveries: number | undefined;
   readonly json: boolean;
   readonly trace: boolean;
 }
@@ -24,6 +35,7 @@ const faultsShown = 6;
 
 const usage = `usage: npm run simulate -- [--schedules N] [--seed S] [--workers W] [--json]
                            [--only SCHEDULE [--trace]] [--plant MISTAKE]
+       npm run simulate -- --deliveries REQUESTS [--seed S] [--json]
 MISTAKE is one of ${mistakes.map(({ name }) => name).join(', ')}
 `;
 
@@ -43,6 +55,7 @@ function readOptions(argv: readonly string[]): Options {
       workers: { type: 'string' },
       only: { type: 'string' },
       plant: { type: 'string' },
+      deliveries: { type: 'string' },
       json: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
     },
@@ -55,6 +68,7 @@ function readOptions(argv: readonly string[]): Options {
     workers: Math.max(1, wholeNumber(values.workers, availableParallelism(), 256)),
     only: values.only === undefined ? undefined : wholeNumber(values.only, 0, 2 ** 31 - 1),
     plant,
+    deliveries: values.deliveries === undefined ? undefined : wholeNumber(values.deliveries, 0, 5_000),
     json,
     trace,
   };
@@ -82,6 +96,29 @@ async function replay(options: Options, schedule: number): Promise<number> {
   for (const { faults } of part.failures) for (const fault of faults) print(`not sound: ${fault}`);
   print(`schedule ${schedule} of seed ${options.seed}: ${isSound ? 'sound' : 'not sound'}, run hash ${hashText(part)}`);
   return isSound ? 0 : 1;
+}
+
+/** Every message 1 to 10 times, in no order, some after six minutes. */
+async function redeliver({ json, seed }: Options, requests: number): Promise<number> {
+  const outcome = await runDeliveries(await createBench(), requests, seed);
+  const { acmPca, deliveries, deliveriesLate, hsm, posts, states, violations } = outcome;
+  const isRight =
+    violations.length === 0 &&
+    states.issued === requests &&
+    acmPca.certificates === acmPca.requests &&
+    hsm.tbsCertificates === hsm.requests;
+  if (json) print(JSON.stringify({ seed, ...outcome, isRight }));
+  else {
+    print(
+      `${requests} distinct requests in ${posts} posts; ${deliveries} deliveries, ${deliveriesLate} after six minutes`,
+    );
+    print(`ACM PCA: ${acmPca.certificates} certificates for ${acmPca.requests} requests`);
+    print(`HSM: ${hsm.tbsCertificates} TBSCertificates for ${hsm.requests} requests, signed ${hsm.signatures} times`);
+    print(`ended: ${JSON.stringify(states)}`);
+    for (const violation of violations) print(`not sound: ${violation}`);
+    print(isRight ? 'each once' : 'not as it should be');
+  }
+  return isRight ? 0 : 1;
 }
 
 function progressBar(schedules: number): ((done: Part) => void) | undefined {
@@ -140,6 +177,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`${(error as Error).message}\n${usage}`);
     return 2;
   }
+  if (options.deliveries !== undefined) return redeliver(options, options.deliveries);
   return options.only === undefined ? run(options) : replay(options, options.only);
 }
 

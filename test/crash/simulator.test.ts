@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createEngine, type Engine, emptyPart, hashText, type Part } from './simulator/engine.ts';
+import { runDeliveries } from './simulator/deliveries.ts';
+import { createBench, createEngine, type Engine, emptyPart, hashText, type Part } from './simulator/engine.ts';
 import { cellAt, cellCount, indexOf } from './simulator/faults.ts';
 import { renderMatrix } from './simulator/matrix.ts';
 import { mistakes } from './simulator/mistakes.ts';
@@ -30,6 +31,20 @@ describe('the simulated pipeline', () => {
     expect(hashText(await runSome(other, 100, 40))).toBe(hashText(await runSome(engine, 100, 40)));
     expect(hashText(await runSome(other, 200, 40))).not.toBe(hashText(await runSome(engine, 100, 40)));
   }, 30_000);
+});
+
+describe('messages delivered 1 to 10 times, in no order, some after six minutes', () => {
+  it('come to one certificate for each distinct request (never twice)', async () => {
+    const outcome = await runDeliveries(await createBench(), 120, seed);
+    expect(outcome).toMatchObject({
+      states: { issued: 120 },
+      acmPca: { requests: 60, certificates: 60 },
+      hsm: { requests: 60, tbsCertificates: 60 },
+      violations: [],
+    });
+    expect(outcome.deliveries).toBeGreaterThan(5 * 2 * 120);
+    expect(outcome.deliveriesLate).toBeGreaterThan(120);
+  }, 60_000);
 });
 
 describe('a planted mistake', () => {

@@ -2,7 +2,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +13,7 @@ import { ledgerFile, readHierarchy } from '../../shared/adapters/stack/stack.ts'
 import {
   dns,
   freshName,
+  heldRequest,
   newStateDir,
   pemOf,
   projectDir,
@@ -121,19 +121,6 @@ async function statesOf(posted: readonly Posted[]): Promise<ReadonlyMap<string, 
   }
 }
 
-/** A request whose body never ends: under way for as long as the client likes. */
-async function heldRequest(url: string): Promise<() => void> {
-  const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname);
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
-  socket.write(
-    `POST /v1/enrollments?profile=device HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${tokens.device}\r\ncontent-length: 100\r\n\r\nM`,
-  );
-  await sleep(100);
-  return () => socket.destroy();
-}
-
 describe('the service on SIGTERM', () => {
   it('answers what is under way, keeps what it has accepted, and exits with 0', async () => {
     const service = await start();
@@ -185,7 +172,7 @@ describe('the service on SIGTERM', () => {
 
   it('ends at once with 1 at a second SIGTERM', async () => {
     const service = await start();
-    const letGo = await heldRequest(service.url);
+    const letGo = await heldRequest(service.url, tokens.device);
     service.child.kill('SIGTERM');
     await sleep(300);
     expect(service.child.exitCode).toBeNull();
@@ -196,7 +183,7 @@ describe('the service on SIGTERM', () => {
 
   it('cuts off a request that does not end, in time for the batches, and still exits with 0', async () => {
     const service = await start('--grace-ms', '3000');
-    const letGo = await heldRequest(service.url);
+    const letGo = await heldRequest(service.url, tokens.device);
     service.child.kill('SIGTERM');
     expect(await service.exited, service.output()).toEqual({ code: 0, signal: null });
     letGo();
@@ -204,7 +191,7 @@ describe('the service on SIGTERM', () => {
 
   it('ends with 1 when its grace is over', async () => {
     const service = await start('--grace-ms', '1');
-    const letGo = await heldRequest(service.url);
+    const letGo = await heldRequest(service.url, tokens.device);
     service.child.kill('SIGTERM');
     expect(await service.exited).toEqual({ code: 1, signal: null });
     expect(service.output()).toContain('the grace is over');

@@ -7,6 +7,7 @@ import { afterAll, afterEach, expect, it } from 'vitest';
 import {
   dns,
   freshName,
+  heldRequest,
   isRunning,
   projectDir,
   type RunningProcesses,
@@ -67,6 +68,18 @@ it('goes on with what it had: tokens, CAs, certificates', async () => {
   const answer = await again.call({ path: issued.headers.location!, token: second.tokens.device });
   expect(answer.json().certificate).toBe(issued.json().certificate);
 });
+
+it('stops at once when Ctrl-C comes again, whatever is under way', async () => {
+  const service = await start(local('hurried'));
+  const letGo = await heldRequest(service.url, service.tokens.device);
+  signal(service.main.pid, 'SIGINT');
+  await sleep(1_500);
+  expect(isRunning(service.servicePid())).toBe(true);
+  signal(service.main.pid, 'SIGINT');
+  await service.exited;
+  expect(service.log()).toContain('a second SIGTERM');
+  letGo();
+}, 30_000);
 
 it('runs twice side by side on two state folders', async () => {
   const [one, other] = await Promise.all([start(local('one')), start(local('other'))]);

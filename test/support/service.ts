@@ -4,9 +4,12 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmbeddedStack } from '../../shared/adapters/stack/stack.ts';
 import { sequence } from '../../shared/pki/der/writer.ts';
 import type { GeneralName } from '../../shared/pki/names.ts';
@@ -159,6 +162,19 @@ export async function startProcesses(options: StartOptions = {}): Promise<Runnin
       if (options.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true });
     },
   };
+}
+
+/** A request whose body never ends: under way for as long as the client likes. Answers how to let go of it. */
+export async function heldRequest(url: string, token: string): Promise<() => void> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(
+    `POST /v1/enrollments?profile=device HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-length: 100\r\n\r\nM`,
+  );
+  await sleep(100);
+  return () => socket.destroy();
 }
 
 /** True while a process with this id runs. */

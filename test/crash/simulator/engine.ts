@@ -54,11 +54,16 @@ export function findMistake(name: string): Mistake | undefined {
 }
 
 /** Changes the runtime of this thread; see runtime.ts. */
-export async function createEngine(seed: number, mistake: Mistake | undefined): Promise<Engine> {
+export async function createBench(): Promise<Bench> {
   simulateRuntime();
   const time = { now: 0 };
   const bench: Bench = { material: await makeMaterial(), store: openSimulatedStore(() => time.now), time };
   await prepareBench(bench);
+  return bench;
+}
+
+export async function createEngine(seed: number, mistake: Mistake | undefined): Promise<Engine> {
+  const bench = await createBench();
   const check: SoundnessCheck = createSoundnessCheck(bench.store.database);
   return {
     async run(schedule, part, trace) {
