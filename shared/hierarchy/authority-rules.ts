@@ -30,6 +30,11 @@ export const authorityRules: readonly HierarchyRule[] = [
     reference: 'RFC 5280 §4.2.1.10, §6.1.4 (g)',
     check: eachAuthority(constraintsWiden),
   },
+  {
+    code: 'extended-key-usage-widen',
+    reference: 'RFC 5280 §4.2.1.12; Mozilla and CA/Browser Forum: purposes nest',
+    check: eachAuthority(usagesWiden),
+  },
 ];
 
 const bandYears: Readonly<Record<Tier, readonly [number, number]>> = {
@@ -72,13 +77,16 @@ function validityNesting(authority: DraftAuthority, draft: Draft): Finding | und
   };
 }
 
+/** A CA begins before its first leaf, so that a leaf of the same validity would outlive it from the first day on. */
 function leafValidityNesting(authority: DraftAuthority, draft: Draft): Finding[] {
   const { validity } = authority;
   if (validity === undefined) return [];
   return draft.profiles.flatMap((profile) => {
     if (profile.validity === undefined || !(authority.profiles ?? []).includes(profile.name)) return [];
-    if (durationMs(profile.validity) <= durationMs(validity)) return [];
-    const message = `${profile.validity.text} is longer than the ${validity.text} of its issuer ${nameOf(authority)}`;
+    const over = durationMs(profile.validity) - durationMs(validity);
+    if (over < 0) return [];
+    const word = over > 0 ? 'longer than' : 'as long as';
+    const message = `${profile.validity.text} is ${word} the ${validity.text} of its issuer ${nameOf(authority)}, which could never issue it`;
     return [{ at: [...profile.path, 'validity'], message }];
   });
 }
@@ -160,6 +168,18 @@ function constraintsWiden(authority: DraftAuthority, draft: Draft): Finding[] {
       if (excluder === undefined) return [];
       return [{ at: at(kind, index), message: `${kind} ${printable(subtree)} is excluded by ${nameOf(excluder)}` }];
     });
+  });
+}
+
+/** Validators that know purposes of CAs intersect them along the path: what an ancestor lacks is lost in silence. */
+function usagesWiden(authority: DraftAuthority, draft: Draft): Finding[] {
+  const above = ancestorsOf(draft, authority).filter((ancestor) => ancestor.extendedKeyUsage !== undefined);
+  return (authority.extendedKeyUsage ?? []).flatMap((usage, index) => {
+    const narrower = above.find((ancestor) => !ancestor.extendedKeyUsage?.includes(usage));
+    if (narrower === undefined) return [];
+    const allowed = narrower.extendedKeyUsage?.join(', ') ?? '';
+    const message = `${usage} is not among what ${nameOf(narrower)} above may certify: ${allowed}`;
+    return [{ at: [...authority.path, 'extendedKeyUsage', index], message }];
   });
 }
 

@@ -8,6 +8,7 @@ import { eachAuthority, type HierarchyRule } from './rule.ts';
 const acmPcaModes = 'ACM PCA CreateCertificateAuthority, UsageMode';
 const oneTokenATier = 'Sealwright custody: one token, user and PIN a tier';
 const custody = 'Sealwright custody';
+const signQuorum = 'AWS CloudHSM: quorum for key-usage (sign)';
 /** Longest validity a CA in short-lived mode issues. */
 const shortLivedMsMax = 7 * dayMs;
 
@@ -17,6 +18,7 @@ export const custodyRules: readonly HierarchyRule[] = [
   { code: 'short-lived-validity', reference: acmPcaModes, check: shortLivedValidity },
   { code: 'pkcs11-section-missing', reference: 'PKCS #11 v2.40 §4.4', check: eachAuthority(pkcs11Missing) },
   { code: 'pkcs11-section-unused', reference: 'PKCS #11 v2.40 §4.4', check: eachAuthority(pkcs11Unused) },
+  { code: 'pkcs11-label-length', reference: 'PKCS #11 v2.40 §3.2', check: eachAuthority(labelLength) },
   { code: 'pkcs11-key-shared', reference: custody, check: pkcs11KeyShared },
   { code: 'pkcs11-token-across-tiers', reference: oneTokenATier, check: pkcs11TokenAcrossTiers },
   { code: 'custody-model-backend', reference: custody, check: eachAuthority(modelOfBackend) },
@@ -31,6 +33,13 @@ export const custodyRules: readonly HierarchyRule[] = [
     check: eachAuthority(levelInProd),
   },
   { code: 'cmvp-none-accepted', reference: custody, check: eachAuthority(cmvpNoneAccepted) },
+  {
+    code: 'cmvp-revoked-prod',
+    reference: 'CMVP: a revoked validation is void',
+    check: eachAuthority(cmvpRevokedInProd),
+  },
+  { code: 'sign-quorum-backend', reference: signQuorum, check: eachAuthority(quorumOfBackend) },
+  { code: 'sign-quorum-automated', reference: signQuorum, check: eachAuthority(quorumBehindSigner) },
 ];
 
 function modeWithoutAcmPca(authority: DraftAuthority): Finding | undefined {
@@ -75,6 +84,26 @@ function pkcs11Unused(authority: DraftAuthority): Finding | undefined {
     return undefined;
   const message = `${nameOf(authority)} has backend ${authority.backend}, which has no use for a pkcs11 section`;
   return { at: [...authority.path, 'pkcs11'], message, atKey: true };
+}
+
+/** Labels are bytes to a token, and a character may be four of them. */
+const tokenLabelBytesMax = 32;
+const keyLabelBytesMax = 64;
+
+function labelLength(authority: DraftAuthority): Finding[] {
+  const labels = [
+    ['tokenLabel', tokenLabelBytesMax],
+    ['keyLabel', keyLabelBytesMax],
+  ] as const;
+  return labels.flatMap(([field, bytesMax]) => {
+    const label = authority.pkcs11?.[field];
+    if (label === undefined) return [];
+    const at = [...authority.path, 'pkcs11', field];
+    if (label.trimEnd() !== label) return [{ at, message: `a label ends in no blank: tokens pad theirs with blanks` }];
+    const bytes = Buffer.byteLength(label, 'utf8');
+    if (bytes <= bytesMax) return [];
+    return [{ at, message: `'${printable(label)}' is ${bytes} bytes of UTF-8; a ${field} has ${bytesMax} at most` }];
+  });
 }
 
 function pkcs11KeyShared(draft: Draft): Finding[] {
@@ -132,6 +161,28 @@ function levelInProd(authority: DraftAuthority, draft: Draft): Finding | undefin
     at: [...authority.path, 'custody', 'securityLevelMin'],
     message: `securityLevelMin ${level} is below 3, the least for a CA key in prod`,
   };
+}
+
+function cmvpRevokedInProd(authority: DraftAuthority, draft: Draft): Finding | undefined {
+  const index = (authority.custody?.cmvpAccepted ?? []).indexOf('revoked');
+  if (index < 0 || draft.stage !== 'prod') return undefined;
+  const message = `a module whose validation was revoked holds no CA key in ${draft.stage}`;
+  return { at: [...authority.path, 'custody', 'cmvpAccepted', index], message };
+}
+
+function quorumOfBackend(authority: DraftAuthority): Finding | undefined {
+  const { backend, custody: demanded } = authority;
+  if (demanded?.signQuorum === undefined || backend === undefined || backend === 'pkcs11') return undefined;
+  const message = `a key in backend ${backend} has no quorum of people: only an HSM of one's own has`;
+  return { at: [...authority.path, 'custody', 'signQuorum'], message, atKey: true };
+}
+
+/** The signer asks nobody: its first batch would wait for approvals that never come. */
+function quorumBehindSigner(authority: DraftAuthority): Finding | undefined {
+  const quorum = authority.custody?.signQuorum;
+  if (quorum === undefined || authority.tier !== 'issuance' || authority.backend !== 'pkcs11') return undefined;
+  const message = `${nameOf(authority)} signs leaves unattended, and ${quorum} people would have to approve each: put the quorum on the CAs above`;
+  return { at: [...authority.path, 'custody', 'signQuorum'], message, atKey: true };
 }
 
 function cmvpNoneAccepted(authority: DraftAuthority, draft: Draft): Finding | undefined {

@@ -5,7 +5,7 @@
  */
 import { type Duration, parseDuration } from './duration.ts';
 import type { YamlPath } from './fault.ts';
-import type { Authority, BackendKind, NameSubtrees, Profile, Stage, Tier } from './model.ts';
+import type { AcmPcaMode, Authority, BackendKind, NameSubtrees, Profile, Stage, Tier } from './model.ts';
 
 type DeepPartial<T> = T extends readonly (infer Item)[]
   ? readonly Item[]
@@ -39,6 +39,16 @@ export interface Draft {
   readonly malformed: ReadonlySet<string>;
   /** First authority of each id. */
   readonly byId: ReadonlyMap<string, DraftAuthority>;
+  /** What certificates cost, where it is known to who reads the file. */
+  readonly prices?: CertificatePrices | undefined;
+}
+
+/** What a CA's provider takes for certificates: prices are no part of a hierarchy, and are handed in. */
+export interface CertificatePrices {
+  /** USD for so many certificates of one month from an ACM PCA CA of that mode. */
+  readonly certificatesUsd: (mode: AcmPcaMode, certificates: number) => number;
+  /** Date of the prices, YYYY-MM-DD. */
+  readonly asOf: string;
 }
 
 type Plain = Readonly<Record<string, unknown>>;
@@ -48,7 +58,12 @@ function isPlain(value: unknown): value is Plain {
 }
 
 /** `sound` holds only values of the right shape (`readShape`), so their types are what the schema says. */
-export function toDraft(sound: unknown, written: unknown, malformed: ReadonlySet<string>): Draft {
+export function toDraft(
+  sound: unknown,
+  written: unknown,
+  malformed: ReadonlySet<string>,
+  prices?: CertificatePrices,
+): Draft {
   const root = isPlain(sound) ? sound : {};
   const list = Array.isArray(root.authorities) ? root.authorities : [];
   const authorities = list.flatMap((entry: unknown, index) =>
@@ -71,6 +86,7 @@ export function toDraft(sound: unknown, written: unknown, malformed: ReadonlySet
     profilesWritten: new Set(isPlain(raw.profiles) ? Object.keys(raw.profiles) : []),
     malformed,
     byId,
+    prices,
   };
 }
 

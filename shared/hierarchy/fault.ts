@@ -41,18 +41,23 @@ export const hierarchyFaultCodes = [
   'key-strength-order',
   'hash-strength-order',
   'name-constraints-widen',
+  'extended-key-usage-widen',
   // Where keys live
   'mode-without-acm-pca',
   'short-lived-tier',
   'short-lived-validity',
   'pkcs11-section-missing',
   'pkcs11-section-unused',
+  'pkcs11-label-length',
   'pkcs11-key-shared',
   'pkcs11-token-across-tiers',
   'custody-model-backend',
   'software-outside-dev',
   'custody-level-prod',
   'cmvp-none-accepted',
+  'cmvp-revoked-prod',
+  'sign-quorum-backend',
+  'sign-quorum-automated',
   // Profiles
   'profiles-outside-issuance',
   'profile-undefined',
@@ -60,6 +65,7 @@ export const hierarchyFaultCodes = [
   'profile-shared',
   'leaf-validity-band',
   'leaf-validity-nesting',
+  'profile-extended-key-usage',
   'profile-without-names',
   'name-count-order',
   'subject-needs-dns-name',
@@ -80,6 +86,10 @@ export const hierarchyFaultCodes = [
   'hash-weaker-than-key',
   'cmvp-revoked-accepted',
   'short-leaves-priced-each',
+  'extended-key-usage-on-root',
+  'validity-filled',
+  'issuance-window-short',
+  'cmvp-historical-refused',
 ] as const;
 
 export type HierarchyFaultCode = (typeof hierarchyFaultCodes)[number];

@@ -30,6 +30,8 @@ export interface CustodyRequirement {
   /** FIPS 140 security level, 0 (none) to 4. */
   readonly securityLevelMin: number;
   readonly cmvpAccepted: readonly CmvpStatus[];
+  /** How many people approve each signature (CloudHSM: quorum for key-usage). Never of an issuance CA. */
+  readonly signQuorum?: number;
 }
 
 /** Labels of a key on a PKCS#11 token. Slots, libraries and PINs are the wiring's, never the hierarchy's. */
@@ -54,6 +56,8 @@ export interface Authority {
   readonly validityMs: number;
   readonly pathLen?: number;
   readonly nameConstraints?: NameConstraints;
+  /** What leaves below may be for, as the CA's certificate says it; not constrained here without it. */
+  readonly extendedKeyUsage?: readonly ExtendedKeyUsageName[];
   readonly profiles: readonly string[];
   readonly custody: CustodyRequirement;
   readonly pkcs11?: Pkcs11Location;

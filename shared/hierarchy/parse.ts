@@ -3,7 +3,7 @@ import { adviceRules } from './advice-rules.ts';
 import { authorityRules } from './authority-rules.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { custodyRules } from './custody-rules.ts';
-import { type Draft, type DraftAuthority, type DraftProfile, toDraft } from './draft.ts';
+import { type CertificatePrices, type Draft, type DraftAuthority, type DraftProfile, toDraft } from './draft.ts';
 import { durationMs } from './duration.ts';
 import { faultsMax, type HierarchyFault } from './fault.ts';
 import type { Authority, Hierarchy, Profile } from './model.ts';
@@ -28,13 +28,13 @@ export type HierarchyReading =
 /**
  * YAML text → hierarchy, or every fault it has, in the order of the text: text, shape and meaning are judged together, and
  * what is at fault in one place does not keep the rest from being judged. Total: any text gives one or the other. At most
- * 500 faults are reported.
+ * 500 faults are reported. With `prices`, advice about what certificates cost names the sum.
  */
-export function parseHierarchy(text: string): HierarchyReading {
+export function parseHierarchy(text: string, prices?: CertificatePrices): HierarchyReading {
   const { source, faults: textFaults } = readYaml(text);
   if (source === undefined) return refused(textFaults);
   const shape = readShape(source);
-  const draft = toDraft(shape.sound, source.value, shape.malformed);
+  const draft = toDraft(shape.sound, source.value, shape.malformed, prices);
   const meaning = applyRules(hierarchyRules, draft, source);
   const faults = [...textFaults, ...shape.faults, ...meaning];
   if (faults.length > 0) return refused(faults);

@@ -26,6 +26,11 @@ export const profileRules: readonly HierarchyRule[] = [
   { code: 'profile-undefined', reference: oneIssuer, check: eachAuthority(profileUndefined) },
   { code: 'profile-unused', reference: oneIssuer, check: eachProfile(profileUnused) },
   { code: 'profile-shared', reference: oneIssuer, check: profileShared },
+  {
+    code: 'profile-extended-key-usage',
+    reference: 'RFC 5280 §4.2.1.12; Mozilla and CA/Browser Forum: purposes nest',
+    check: eachProfile(usageOutsideIssuers),
+  },
   { code: 'profile-without-names', reference: 'RFC 5280 §4.2.1.6', check: eachProfile(profileWithoutNames) },
   { code: 'name-count-order', reference: 'Sealwright hierarchy: names.dns', check: eachProfile(nameCountOrder) },
   { code: 'subject-needs-dns-name', reference: 'Sealwright hierarchy: subject', check: eachProfile(subjectNeedsDns) },
@@ -80,6 +85,16 @@ function profileShared(draft: Draft): Finding[] {
       at: [...authority.path, 'profiles', (authority.profiles ?? []).indexOf(profile.name)],
       message: `'${printable(profile.name)}' is issued by ${first === undefined ? 'another CA' : nameOf(first)} already`,
     }));
+  });
+}
+
+function usageOutsideIssuers(profile: DraftProfile, draft: Draft): Finding[] {
+  const path = issuersOf(draft, profile.name).flatMap((issuer) => [issuer, ...ancestorsOf(draft, issuer)]);
+  return (profile.extendedKeyUsage ?? []).flatMap((usage, index) => {
+    const narrower = path.find(({ extendedKeyUsage }) => extendedKeyUsage?.includes(usage) === false);
+    if (narrower === undefined) return [];
+    const message = `${usage} is not among what ${nameOf(narrower)} may certify: ${narrower.extendedKeyUsage?.join(', ')}`;
+    return [{ at: [...profile.path, 'extendedKeyUsage', index], message }];
   });
 }
 

@@ -5,6 +5,7 @@ import {
   basicConstraintsOf,
   type Certificate,
   nameConstraintsOf as certifiedConstraintsOf,
+  extendedKeyUsageOf as certifiedUsageOf,
   findExtension,
   keyUsageOf,
   subjectKeyIdentifierOf,
@@ -40,6 +41,11 @@ export function nameConstraintsOf(authority: Authority): NameConstraints | undef
   const permitted = subtreesOf(authority.nameConstraints?.permitted);
   const excluded = subtreesOf(authority.nameConstraints?.excluded);
   return permitted.length + excluded.length === 0 ? undefined : { permitted, excluded };
+}
+
+/** The purposes a CA's certificate is to name (RFC 5280 4.2.1.12), OIDs; undefined when it constrains none. */
+export function extendedKeyUsageOf(authority: Authority): readonly string[] | undefined {
+  return authority.extendedKeyUsage?.map((name) => oids[name]);
 }
 
 /** The same types with the same values. Order and string types are the encoder's own: services choose them. */
@@ -101,6 +107,10 @@ function extensionFaults({ tbs }: Certificate, authority: Authority): readonly s
   if (findExtension(tbs, oids.keyUsage)?.critical !== true) faults.push('key usage is not critical');
   if (constraintsKey(certifiedConstraintsOf(tbs)) !== constraintsKey(nameConstraintsOf(authority))) {
     faults.push('the name constraints are not those described');
+  }
+  const purposes = (usages: readonly string[] | undefined) => usages?.toSorted().join(' ');
+  if (purposes(certifiedUsageOf(tbs)) !== purposes(extendedKeyUsageOf(authority))) {
+    faults.push('the extended key usage is not the one described');
   }
   const named = findExtension(tbs, oids.nameConstraints);
   if (named !== undefined && !named.critical) faults.push('name constraints are not critical');

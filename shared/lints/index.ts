@@ -24,6 +24,7 @@ import { extendedKeyUsageExact } from './extended-key-usage-exact.ts';
 import { extendedKeyUsageNoAny } from './extended-key-usage-no-any.ts';
 import { extendedKeyUsageNotCritical } from './extended-key-usage-not-critical.ts';
 import { extendedKeyUsagePresent } from './extended-key-usage-present.ts';
+import { extendedKeyUsageWithinIssuers } from './extended-key-usage-within-issuers.ts';
 import { extensionsExpected } from './extensions-expected.ts';
 import { issuerIsCa } from './issuer-is-ca.ts';
 import { issuerNameEqualsIssuerSubject } from './issuer-name-equals-issuer-subject.ts';
@@ -94,6 +95,7 @@ export const lints: readonly Lint[] = [
   extendedKeyUsageNotCritical,
   extendedKeyUsageExact,
   extendedKeyUsageNoAny,
+  extendedKeyUsageWithinIssuers,
   subjectKeyIdentifierPresent,
   subjectKeyIdentifierNotCritical,
   subjectKeyIdentifierDerivation,

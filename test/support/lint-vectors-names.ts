@@ -1,5 +1,9 @@
 /** Leaves whose subject or names are wrong, and what all vectors share. */
-import { nameConstraintsExtension, subjectAltNameExtension } from '../../shared/pki/certificate-builder.ts';
+import {
+  extendedKeyUsageExtension,
+  nameConstraintsExtension,
+  subjectAltNameExtension,
+} from '../../shared/pki/certificate-builder.ts';
 import * as der from '../../shared/pki/der/writer.ts';
 import { encodeDistinguishedName, type GeneralName } from '../../shared/pki/names.ts';
 import { oids } from '../../shared/pki/oids.ts';
@@ -113,6 +117,19 @@ export const nameVectors: readonly LintVector[] = [
         permitted: [],
         excluded: [{ kind: 'uri', value: 'fleet.example' }],
       });
+      return against(svidLeaf, { issuerChain: [makeCa({ extensions: [extension] }).certificate] });
+    },
+  },
+  {
+    breaks: 'extended-key-usage-within-issuers',
+    what: 'for a purpose that its issuer does not certify',
+    leaf: () => issuerWith({ extensions: [extendedKeyUsageExtension([oids.clientAuth])] }),
+  },
+  {
+    breaks: 'extended-key-usage-within-issuers',
+    what: 'for a purpose that a CA above its issuer does not certify',
+    leaf: () => {
+      const extension = extendedKeyUsageExtension([oids.serverAuth]);
       return against(svidLeaf, { issuerChain: [makeCa({ extensions: [extension] }).certificate] });
     },
   },

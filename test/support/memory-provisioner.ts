@@ -1,7 +1,7 @@
 /** An AuthorityProvisioner whose keys live in this process, and a registry to go with it: for tests of what builds a hierarchy. */
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import type { Authority, CaKeyAlgorithm } from '../../shared/hierarchy/hierarchy.ts';
-import { nameConstraintsOf } from '../../shared/issuance/authority-certificate.ts';
+import { extendedKeyUsageOf, nameConstraintsOf } from '../../shared/issuance/authority-certificate.ts';
 import type { InstalledAuthority } from '../../shared/issuance/issuance-record.ts';
 import type { AuthorityProvisioner, AuthorityRegistry, AuthoritySigningOrder } from '../../shared/issuance/ports.ts';
 import { parseCertificate, subjectKeyIdentifierOf } from '../../shared/pki/certificate.ts';
@@ -12,6 +12,7 @@ import {
   basicConstraintsExtension,
   buildCertificationRequestInfo,
   buildTbsCertificate,
+  extendedKeyUsageExtension,
   keyIdentifierOf,
   keyUsageExtension,
   nameConstraintsExtension,
@@ -56,6 +57,7 @@ function fieldsOf(order: AuthoritySigningOrder, issuerKey: KeyObject): TbsCertif
   const issuer = issuerCertificateDer === undefined ? undefined : parseCertificate(issuerCertificateDer).tbs;
   const issuerKeyId = issuer === undefined ? undefined : subjectKeyIdentifierOf(issuer);
   const constraints = nameConstraintsOf(authority);
+  const purposes = extendedKeyUsageOf(authority);
   return {
     serialNumber: createHash('sha256')
       .update(order.requestDer)
@@ -74,6 +76,7 @@ function fieldsOf(order: AuthoritySigningOrder, issuerKey: KeyObject): TbsCertif
       subjectKeyIdentifierExtension(keyIdentifierOf(publicKey)),
       authorityKeyIdentifierExtension(issuerKeyId ?? keyIdentifierOf(publicKeyOf(issuerKey))),
       ...(constraints === undefined ? [] : [nameConstraintsExtension(constraints)]),
+      ...(purposes === undefined ? [] : [extendedKeyUsageExtension(purposes)]),
     ],
   };
 }

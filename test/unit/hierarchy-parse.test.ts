@@ -18,6 +18,8 @@ import {
 } from '../../shared/hierarchy/hierarchy.ts';
 import { hierarchyRules } from '../../shared/hierarchy/parse.ts';
 import { hierarchyBytesMax } from '../../shared/hierarchy/yaml-source.ts';
+import { publishedPrices } from '../../shared/inventory/prices.ts';
+import { certificatePrices } from '../../shared/issuance/certificate-prices.ts';
 import { faultsOf, hierarchyOf, sampleHierarchyText, sampleWith } from '../support/hierarchies.ts';
 
 describe('the sample hierarchy', () => {
@@ -342,6 +344,30 @@ describe('advice', () => {
     ],
     ['cmvp-revoked-accepted', [['cmvpAccepted: [active] }', 'cmvpAccepted: [active, revoked] }']]],
     ['short-leaves-priced-each', [['validity: 365d', 'validity: 12h']]],
+    [
+      'extended-key-usage-on-root',
+      [['    validity: 20y\n', '    validity: 20y\n    extendedKeyUsage: [serverAuth, clientAuth]\n']],
+    ],
+    ['validity-filled', [['    validity: 20y\n', '    validity: 10y\n']]],
+    [
+      'issuance-window-short',
+      [
+        [
+          'validity: 3y\n    pathLen: 0\n    profiles: [device]',
+          'validity: 1y\n    pathLen: 0\n    profiles: [device]',
+        ],
+        ['validity: 365d', 'validity: 300d'],
+      ],
+    ],
+    [
+      'cmvp-historical-refused',
+      [
+        [
+          'pathLen: 1\n    nameConstraints: { permitted: { dns: [fleet.example], uri: [fleet.example] } }\n    custody: { model: managed-ca, securityLevelMin: 3, cmvpAccepted: [active, historical] }',
+          'pathLen: 1\n    nameConstraints: { permitted: { dns: [fleet.example], uri: [fleet.example] } }\n    custody: { model: managed-ca, securityLevelMin: 3, cmvpAccepted: [active] }',
+        ],
+      ],
+    ],
   ] as const)('is given beside a hierarchy that is read: %s', (code, edits) => {
     const reading = parseHierarchy(sampleWith(...edits));
     expect(reading.ok && reading.advice.map((advice) => advice.code)).toEqual([code]);
@@ -359,6 +385,20 @@ describe('advice', () => {
 
   it('counts the certificates that short leaves cost', () => {
     const reading = parseHierarchy(sampleWith(['validity: 365d', 'validity: 1h']));
-    expect(reading.ok && reading.advice[0]?.message).toContain('8,760 certificates a year');
+    expect(reading.ok && reading.advice[0]?.message).toContain('730,000 certificates a month for 1,000 names');
+    expect(reading.ok && reading.advice[0]?.message).not.toContain('USD');
+  });
+
+  it('names the bill of short leaves and the date of its prices, by the mode of the CA (short-leaves-priced-each)', () => {
+    const prices = certificatePrices(publishedPrices);
+    const billOf = (text: string) => {
+      const reading = parseHierarchy(text, prices);
+      return (reading.ok && reading.advice[0]?.message.match(/USD [\d,]+ a month, prices of [\d-]+/)?.[0]) || undefined;
+    };
+    const hourly = sampleWith(['validity: 365d', 'validity: 1h']);
+    // 1,000 at 0.75, 9,000 at 0.35, 720,000 at 0.001; in short-lived mode 730,000 at 0.058.
+    expect(billOf(hourly)).toBe(`USD 4,620 a month, prices of ${prices.asOf}`);
+    const shortLived = hourly.replace('mode: GENERAL_PURPOSE', 'mode: SHORT_LIVED_CERTIFICATE');
+    expect(billOf(shortLived)).toBe(`USD 42,340 a month, prices of ${prices.asOf}`);
   });
 });

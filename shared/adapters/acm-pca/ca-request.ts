@@ -8,9 +8,13 @@ import type {
   Tag,
 } from '@aws-sdk/client-acm-pca';
 import type { Authority } from '../../hierarchy/hierarchy.ts';
-import { nameConstraintsOf, sameAttributes } from '../../issuance/authority-certificate.ts';
+import { extendedKeyUsageOf, nameConstraintsOf, sameAttributes } from '../../issuance/authority-certificate.ts';
 import type { AuthoritySigningOrder } from '../../issuance/ports.ts';
-import { keyUsageExtension, nameConstraintsExtension } from '../../pki/certificate-builder.ts';
+import {
+  extendedKeyUsageExtension,
+  keyUsageExtension,
+  nameConstraintsExtension,
+} from '../../pki/certificate-builder.ts';
 import { parseCertificationRequest } from '../../pki/certification-request.ts';
 import { type DistinguishedName, encodeDistinguishedName, parseName } from '../../pki/names.ts';
 import { oids } from '../../pki/oids.ts';
@@ -108,9 +112,11 @@ export function authorityRequest(order: AuthoritySigningOrder): IssueCertificate
   }
   if (request.names.length > 0) throw new Error(`the request of CA ${authority.id} asks for alternative names`);
   const constraints = nameConstraintsOf(authority);
+  const purposes = extendedKeyUsageOf(authority);
   const extensions = [
     keyUsageExtension(['keyCertSign', 'cRLSign']),
     ...(constraints === undefined ? [] : [nameConstraintsExtension(constraints)]),
+    ...(purposes === undefined ? [] : [extendedKeyUsageExtension(purposes)]),
   ];
   const digest = createHash('sha256').update(requestDer).digest('hex');
   return {

@@ -1,6 +1,6 @@
 /** Requests and certificates of CAs whose keys we hold ourselves, whatever holds them. */
 import type { Authority } from '../../hierarchy/hierarchy.ts';
-import { nameConstraintsOf, requestFaults } from '../../issuance/authority-certificate.ts';
+import { extendedKeyUsageOf, nameConstraintsOf, requestFaults } from '../../issuance/authority-certificate.ts';
 import type { AuthoritySigningOrder } from '../../issuance/ports.ts';
 import { type Extension, parseCertificate, subjectKeyIdentifierOf } from '../../pki/certificate.ts';
 import {
@@ -10,6 +10,7 @@ import {
   basicConstraintsExtension,
   buildCertificationRequestInfo,
   buildTbsCertificate,
+  extendedKeyUsageExtension,
   keyIdentifierOf,
   keyUsageExtension,
   nameConstraintsExtension,
@@ -76,10 +77,12 @@ function positive(random: Uint8Array): Uint8Array {
 function extensionsOf(order: AuthoritySigningOrder, publicKey: SubjectPublicKey): readonly Extension[] {
   const { authority, issuerCertificateDer } = order;
   const constraints = nameConstraintsOf(authority);
+  const purposes = extendedKeyUsageOf(authority);
   return [
     basicConstraintsExtension({ ca: true, pathLen: authority.pathLen }),
     keyUsageExtension(['keyCertSign', 'cRLSign']),
     ...(constraints === undefined ? [] : [nameConstraintsExtension(constraints)]),
+    ...(purposes === undefined ? [] : [extendedKeyUsageExtension(purposes)]),
     subjectKeyIdentifierExtension(keyIdentifierOf(publicKey)),
     ...(issuerCertificateDer === undefined
       ? []
