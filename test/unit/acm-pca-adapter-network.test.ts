@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAcmPcaBackend } from '../../shared/adapters/acm-pca/backend.ts';
 import { createAcmPcaClient } from '../../shared/adapters/acm-pca/client.ts';
-import { createPacingBudget } from '../../shared/adapters/acm-pca/pacing.ts';
+import { createPacingBudget } from '../support/process-pacing.ts';
 import { newTemplateIssuance, templateTime } from '../support/template-issuance.ts';
 
 const ref = 'arn:aws:acm-pca:us-east-1:000000000000:certificate-authority/0f4b6f62-4f8a-4b5e-9a3b-6a2d7c1f0e11';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createPacingBudget, type PacingBudget, type PacingRate } from '../../shared/adapters/acm-pca/pacing.ts';
+import type { PacingBudget, PacingRate } from '../../shared/adapters/acm-pca/pacing.ts';
+import { createPacingBudget } from '../support/process-pacing.ts';
 
 /** A clock that moves only when somebody sleeps, and to the latest sleeper's end. */
 function virtualTime() {

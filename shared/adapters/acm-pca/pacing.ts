@@ -274,19 +274,3 @@ function latestOf(desk: Desk, now: EpochMs): EpochMs {
   const latest = desk.waiters.map(({ takesPart, deadline }) => (takesPart ? ahead : deadline));
   return Math.min(ahead, Math.max(now, ...latest));
 }
-
-/** A budget of this process alone, by the same arithmetic: for tools and tests, where no other signer shares the quota. */
-export function createPacingBudget(options: Pick<LeasedPacingOptions, 'clock' | 'sleep' | 'rates'>): PacingBudget {
-  const budgets = new Map<string, StoredPermitBudget>();
-  const store: PermitStore = {
-    read: async (budgetId) => budgets.get(budgetId),
-    async exchange(budgetId, expectedVersion, budget) {
-      const actual = budgets.get(budgetId);
-      if ((actual?.version ?? 0) !== expectedVersion) return { kind: 'conflict', actual };
-      const version = expectedVersion + 1;
-      budgets.set(budgetId, { budget, version });
-      return { kind: 'stored', version };
-    },
-  };
-  return createLeasedPacingBudget({ ...options, store, budgetId: 'process', shareForOthers: 0 });
-}
