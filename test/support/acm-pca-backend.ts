@@ -6,7 +6,6 @@ import {
 } from '@aws-sdk/client-acm-pca';
 import { createAcmPcaBackend } from '../../shared/adapters/acm-pca/backend.ts';
 import { createAcmPcaClient } from '../../shared/adapters/acm-pca/client.ts';
-import { createPacingBudget } from '../../shared/adapters/acm-pca/pacing.ts';
 import { createAcmPcaProvisioner } from '../../shared/adapters/acm-pca/provisioner.ts';
 import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
 import { buildHierarchy } from '../../shared/issuance/build-hierarchy.ts';
@@ -16,6 +15,7 @@ import { parseCertificate } from '../../shared/pki/certificate.ts';
 import { startTestEndpoint, type TestEndpoint } from './acm-pca-endpoint.ts';
 import { sampleHierarchy } from './hierarchy-world.ts';
 import { createMemoryRegistry } from './memory-provisioner.ts';
+import { createPacingBudget } from './process-pacing.ts';
 import { newTemplateIssuance, type TemplateIssuanceOptions } from './template-issuance.ts';
 
 export interface EndpointBackend {

@@ -7,8 +7,9 @@ import {
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AcmPcaLimits, createAcmPcaBackend } from '../../shared/adapters/acm-pca/backend.ts';
-import { createPacingBudget, type PacedCall, type PacingRate } from '../../shared/adapters/acm-pca/pacing.ts';
+import type { PacedCall, PacingRate } from '../../shared/adapters/acm-pca/pacing.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
+import { createPacingBudget } from '../support/process-pacing.ts';
 import { caCertificateDer, newTemplateIssuance, templateTime } from '../support/template-issuance.ts';
 
 const ref = 'arn:aws:acm-pca:eu-central-1:111122223333:certificate-authority/0f4b6f62-4f8a-4b5e-9a3b-6a2d7c1f0e11';
