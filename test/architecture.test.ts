@@ -131,6 +131,7 @@ describe('the dependency rule', () => {
   it('keeps one SDK in one folder of adapters', () => {
     const owners: Readonly<Record<string, string>> = {
       '@aws-sdk/client-acm-pca': 'shared/adapters/acm-pca/',
+      '@aws-sdk/client-cloudhsm-v2': 'shared/adapters/cloudhsm/',
       '@aws-sdk/client-dynamodb': 'shared/adapters/dynamodb/',
       pkcs11js: 'shared/adapters/pkcs11/',
       'node:sqlite': 'shared/adapters/sqlite/',

@@ -1,4 +1,5 @@
 import type { EpochMs } from '../pki/epoch.ts';
+import { evaluateCluster } from './evaluate-cluster.ts';
 import type { CustodyFinding, CustodyFindingCode } from './finding.ts';
 import type { CmvpStatus, CustodyModel, KeyAttributes, KeyDescription } from './key-description.ts';
 import { isSoftHsm } from './softhsm.ts';
@@ -47,6 +48,8 @@ export function evaluateCustody(
     ...evaluateSource(key, stage),
     ...evaluateLevel(requirement, key, stage),
     ...evaluateCmvp(requirement, key, stage),
+    ...(key.cluster === undefined ? [] : evaluateCluster(key.cluster, stage, now, evidenceAgeMsMax)),
+    ...evaluateOrigin(key),
   ];
   return { ok: findings.every((finding) => finding.severity !== 'stop'), findings };
 }
@@ -199,6 +202,18 @@ function evaluateCmvp(requirement: CustodyRequirement, key: KeyDescription, stag
   const accepted = requirement.cmvpAccepted.length === 0 ? 'none' : requirement.cmvpAccepted.join(', ');
   const message = `the CMVP status of the module is ${status}; accepted: ${accepted}`;
   return [shortfall(stage, 'cmvp-status-not-accepted', message)];
+}
+
+/** A restored key is the key; that it exists in a backup, and by now in more than one place, is what its owner has to know. */
+function evaluateOrigin({ origin }: KeyDescription): CustodyFinding[] {
+  if (origin === undefined) return [];
+  const from = origin.backupId === undefined ? 'a copy' : `backup ${shown(origin.backupId)}`;
+  const how = {
+    provider: 'the provider says so',
+    record: 'the restore was written down beside the token',
+    place: 'its files are not where they were made',
+  }[origin.knownBy];
+  return [{ code: 'key-restored', message: `the key comes from ${from}: ${how}`, severity: 'advice' }];
 }
 
 /** Modules report these texts; a message carries what is printable of them, bounded. */

@@ -26,6 +26,7 @@ export const custodyFindingCodes = [
   'cluster-mode-unknown',
   'cluster-mode-not-fips',
   'cluster-foreign-server',
+  'cluster-link-unknown',
   // Advice in every stage: signing goes on.
   'cluster-not-redundant',
   'backup-missing',

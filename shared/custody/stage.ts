@@ -8,6 +8,7 @@ export interface StageFacts {
   readonly backends: readonly ('acm-pca' | 'pkcs11' | 'software')[];
   /** The endpoint the SDK would call where it is not the default, from whatever variable or option it comes. */
   readonly acmPcaEndpoint?: string;
+  readonly cloudHsmEndpoint?: string;
   /** Accounts of the credentials, the CA ARNs and the queues. */
   readonly accountIds?: readonly string[];
   readonly module?: { readonly manufacturer: string; readonly model: string };
@@ -21,7 +22,7 @@ const emulatorAccountIds: readonly string[] = ['000000000000', '123456789012'];
  * and emulator account. Each finding stops.
  */
 export function evaluateStage(facts: StageFacts): readonly CustodyFinding[] {
-  const { stage, backends, acmPcaEndpoint, accountIds = [], module } = facts;
+  const { stage, backends, acmPcaEndpoint, cloudHsmEndpoint, accountIds = [], module } = facts;
   if (stage === 'dev') return [];
   const findings: CustodyFinding[] = [];
   const add = (code: CustodyFindingCode, message: string) => findings.push({ code, message, severity: 'stop' });
@@ -32,6 +33,9 @@ export function evaluateStage(facts: StageFacts): readonly CustodyFinding[] {
   if (acmPcaEndpoint !== undefined && !isAwsAcmPcaEndpoint(acmPcaEndpoint)) {
     add('endpoint-not-aws', `the ACM PCA endpoint '${shown(acmPcaEndpoint)}' is not one of AWS's`);
   }
+  if (cloudHsmEndpoint !== undefined && !isAwsCloudHsmEndpoint(cloudHsmEndpoint)) {
+    add('endpoint-not-aws', `the CloudHSM endpoint '${shown(cloudHsmEndpoint)}' is not one of AWS's`);
+  }
   for (const accountId of new Set(accountIds)) {
     if (/^[0-9]{12}$/.test(accountId) && !emulatorAccountIds.includes(accountId)) continue;
     add('emulator-account', `'${shown(accountId)}' is not an AWS account but an emulator's`);
@@ -40,21 +44,35 @@ export function evaluateStage(facts: StageFacts): readonly CustodyFinding[] {
 }
 
 /**
- * The names AWS serves ACM PCA under: standard and FIPS, IPv4-only and dual-stack (api.aws), the China and European
- * Sovereign Cloud partitions, and interface endpoints of a VPC. Source: AWS General Reference, "AWS Private CA endpoints".
+ * The names AWS serves an API under: standard and FIPS, IPv4-only and dual-stack (api.aws), the China and European Sovereign
+ * Cloud partitions, and interface endpoints of a VPC. Source: AWS General Reference, "Service endpoints and quotas".
  */
-const awsHosts: readonly RegExp[] = [
-  /^acm-pca(?:-fips)?\.[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}\.(?:amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu)$/,
-  /^acm-pca(?:-fips)?\.[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}\.(?:api\.aws|api\.amazonwebservices\.com\.cn|api\.amazonwebservices\.eu)$/,
-  /^vpce-[a-z0-9-]{1,63}\.acm-pca(?:-fips)?\.[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}\.vpce\.(?:amazonaws\.com|amazonaws\.com\.cn)$/,
-];
+function awsHosts(service: 'acm-pca' | 'cloudhsmv2'): readonly RegExp[] {
+  const region = '[a-z]{2,4}(?:-[a-z]+){1,3}-[0-9]{1,2}';
+  const name = `${service}(?:-fips)?\\.${region}\\.`;
+  return [
+    new RegExp(`^${name}(?:amazonaws\\.com|amazonaws\\.com\\.cn|amazonaws\\.eu)$`),
+    new RegExp(`^${name}(?:api\\.aws|api\\.amazonwebservices\\.com\\.cn|api\\.amazonwebservices\\.eu)$`),
+    new RegExp(`^vpce-[a-z0-9-]{1,63}\\.${name}vpce\\.(?:amazonaws\\.com|amazonaws\\.com\\.cn)$`),
+  ];
+}
 
-/** Whether a URL is an ACM PCA endpoint of AWS: https, its own port, no user, nothing behind the host. */
-export function isAwsAcmPcaEndpoint(endpoint: string): boolean {
+const awsHostsOf = { 'acm-pca': awsHosts('acm-pca'), cloudhsmv2: awsHosts('cloudhsmv2') };
+
+function isAwsEndpoint(endpoint: string, hosts: readonly RegExp[]): boolean {
   if (!/^https:\/\/[!-~]+$/i.test(endpoint) || !URL.canParse(endpoint)) return false;
   const url = new URL(endpoint);
   const isBare = url.username === '' && url.password === '' && url.port === '' && url.search === '' && url.hash === '';
-  return isBare && url.pathname === '/' && awsHosts.some((host) => host.test(url.hostname));
+  return isBare && url.pathname === '/' && hosts.some((host) => host.test(url.hostname));
+}
+
+/** True for a URL of AWS's own: https, no port, no path, no user. */
+export function isAwsAcmPcaEndpoint(endpoint: string): boolean {
+  return isAwsEndpoint(endpoint, awsHostsOf['acm-pca']);
+}
+
+export function isAwsCloudHsmEndpoint(endpoint: string): boolean {
+  return isAwsEndpoint(endpoint, awsHostsOf.cloudhsmv2);
 }
 
 function shown(text: string): string {

@@ -48,6 +48,7 @@ describe('what the provider says of a key', () => {
       securityLevel: 3,
       standard: 'FIPS 140-2',
       cmvpStatus: 'historical',
+      attestation: 'FIPS_140_2_LEVEL_3_OR_HIGHER',
       status: 'usable',
       readAt: templateTime,
     });

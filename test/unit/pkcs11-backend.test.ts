@@ -6,7 +6,9 @@ import { cka, cko } from '../../shared/adapters/pkcs11/constants.ts';
 import { createPkcs11Provisioner } from '../../shared/adapters/pkcs11/provisioner.ts';
 import { readPinFile } from '../../shared/adapters/pkcs11/softhsm.ts';
 import type { TokenOptions } from '../../shared/adapters/pkcs11/token.ts';
+import type { ClusterDescription } from '../../shared/custody/key-description.ts';
 import { parseCertificate, verifyCertificateSignature } from '../../shared/pki/certificate.ts';
+import { clusterOf } from '../support/clusters.ts';
 import {
   buildHeldAuthority,
   type HeldAuthority,
@@ -230,34 +232,57 @@ describe('evidence of a key on a token', () => {
     expect(await backend.submit(batchOf(ca, 1))).toMatchObject([{ kind: 'unavailable', code: 'key-ambiguous' }]);
   });
 
-  itWithSoftHsm('asks what is known of a module, except of an emulator', async () => {
+  itWithSoftHsm("has the validation of its cluster's HSMs, except of an emulator", async () => {
     const { newCa, library } = open();
     const { authority, ref, issuer } = await newCa('validation');
-    const asked: string[] = [];
-    const backend = createPkcs11Backend({
-      library,
-      authority: {
-        caId: authority.id,
-        ref,
-        spkiSha256: issuer.spkiSha256,
-        signingAlgorithm: authority.signingAlgorithm,
-      },
-      readPin: () => '',
-      clock: () => heldKeyTime,
-      validationOf: (module) => {
-        asked.push(module.model);
-        return { securityLevel: 3, standard: 'FIPS 140-3', certificateNumber: '4703', cmvpStatus: 'active' };
-      },
-      openLibrary: interposed((real) => ({
-        C_GetTokenInfo: (slot) => ({ ...real.C_GetTokenInfo(slot), manufacturerID: 'Example', model: 'HSM 1' }),
-      })),
-    });
-    expect(await backend.describeKey()).toMatchObject({
+    const backendAs = (manufacturerID: string, model: string, cluster: ClusterDescription) =>
+      createPkcs11Backend({
+        library,
+        authority: {
+          caId: authority.id,
+          ref,
+          spkiSha256: issuer.spkiSha256,
+          signingAlgorithm: authority.signingAlgorithm,
+        },
+        readPin: () => '',
+        clock: () => heldKeyTime,
+        describeCluster: async () => cluster,
+        openLibrary: interposed((real) => ({
+          C_GetTokenInfo: (slot) => ({ ...real.C_GetTokenInfo(slot), manufacturerID, model }),
+        })),
+      });
+    const cluster = clusterOf({ readAt: heldKeyTime });
+    expect(await backendAs('Example', 'HSM 1', cluster).describeKey()).toMatchObject({
       source: 'module',
       securityLevel: 3,
+      standard: 'FIPS 140-3',
       certificateNumber: '4703',
+      cmvpStatus: 'active',
+      cluster,
     });
-    expect(asked).toEqual(['HSM 1']);
+    const soft = await backendAs('SoftHSM project', 'SoftHSM v2', cluster).describeKey();
+    expect(soft).toMatchObject({ source: 'emulator', securityLevel: 0, cmvpStatus: 'unknown' });
+    expect(soft.certificateNumber).toBeUndefined();
+    const restored = clusterOf({ readAt: heldKeyTime, sourceBackupId: 'backup-abcdefghijk' });
+    expect((await backendAs('Example', 'HSM 1', restored).describeKey()).origin).toEqual({
+      kind: 'restored',
+      knownBy: 'provider',
+      backupId: 'backup-abcdefghijk',
+    });
+  });
+
+  itWithSoftHsm('has no evidence when the cluster cannot be asked', async () => {
+    const { newCa, library } = open();
+    const { authority, ref, issuer } = await newCa('no-cluster');
+    const { spkiSha256 } = issuer;
+    const backend = createPkcs11Backend({
+      library,
+      authority: { caId: authority.id, ref, spkiSha256, signingAlgorithm: authority.signingAlgorithm },
+      readPin: () => '',
+      clock: () => heldKeyTime,
+      describeCluster: () => Promise.reject(new Error('no answer')),
+    });
+    await expect(backend.describeKey()).rejects.toThrow('no answer');
   });
 });
 

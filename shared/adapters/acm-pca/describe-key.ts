@@ -9,6 +9,7 @@ import {
   GetCertificateAuthorityCertificateCommand,
   GetCertificateAuthorityCsrCommand,
 } from '@aws-sdk/client-acm-pca';
+import { cmvpModules, cmvpStatusAt } from '../../custody/cmvp-modules.ts';
 import type { KeyDescription } from '../../custody/key-description.ts';
 import { evaluateStage } from '../../custody/stage.ts';
 import { parseCertificate } from '../../pki/certificate.ts';
@@ -17,12 +18,6 @@ import type { EpochMs } from '../../pki/epoch.ts';
 import { decodePemBlocks } from '../../pki/pem.ts';
 import { type Sleep, sleepInRealTime } from './pacing.ts';
 import { ruleFor } from './service-errors.ts';
-
-/**
- * From this day no FIPS 140-2 certificate is on CMVP's active list: all were moved to the historical one (NIST CMVP, "FIPS 140-2
- * Sunset", 2026-09-21). ACM PCA names the standard and not the certificate, so that its status follows from the standard.
- */
-const fips1402SunsetAt = Date.UTC(2026, 8, 21);
 
 type Status = KeyDescription['status'];
 
@@ -36,21 +31,25 @@ const statusOf: Readonly<Record<string, Status>> = {
   DELETED: 'gone',
 };
 
-type Custody = Pick<KeyDescription, 'securityLevel' | 'standard' | 'cmvpStatus'>;
+type Custody = Pick<KeyDescription, 'securityLevel' | 'standard' | 'cmvpStatus' | 'attestation'>;
 
-/** KeyStorageSecurityStandard, never rendered as more than it says: "or higher" of a level is that level. */
-function custodyOf(standard: string | undefined, now: EpochMs): Custody {
-  const cmvpStatus = now < fips1402SunsetAt ? 'active' : 'historical';
-  switch (standard) {
+/**
+ * KeyStorageSecurityStandard, never rendered as more than it says: "or higher" of a level is that level. ACM PCA names the
+ * standard and not the certificate, so that its status follows from the standard.
+ */
+function custodyOf(attestation: string | undefined, now: EpochMs): Custody {
+  const module = cmvpModules['acm-pca'];
+  const fips1402 = { standard: module.standard, cmvpStatus: cmvpStatusAt(module, now) };
+  switch (attestation) {
     case 'FIPS_140_2_LEVEL_3_OR_HIGHER':
-      return { securityLevel: 3, standard: 'FIPS 140-2', cmvpStatus };
+      return { securityLevel: 3, ...fips1402, attestation };
     case 'FIPS_140_2_LEVEL_2_OR_HIGHER':
-      return { securityLevel: 2, standard: 'FIPS 140-2', cmvpStatus };
+      return { securityLevel: 2, ...fips1402, attestation };
     // The Chinese scheme has levels of its own, which are none of FIPS 140's.
     case 'CCPC_LEVEL_1_OR_HIGHER':
-      return { securityLevel: 0, standard: 'CCPC', cmvpStatus: 'unknown' };
+      return { securityLevel: 0, standard: 'CCPC', cmvpStatus: 'unknown', attestation };
     default:
-      return { securityLevel: 0, cmvpStatus: 'unknown' };
+      return { securityLevel: 0, cmvpStatus: 'unknown', ...(attestation === undefined ? {} : { attestation }) };
   }
 }
 
@@ -143,14 +142,19 @@ export async function describeKey(
   // A status that this table does not know cannot be relied on to sign.
   const status = authority === undefined ? 'gone' : (statusOf[authority.Status ?? ''] ?? 'disabled');
   const spkiSha256 = status === 'gone' ? noKey : await readSpkiSha256(client, authorityArn, status, sleep);
-  const emulated: Custody = { securityLevel: 0, cmvpStatus: 'unknown' };
+  const claimed = authority?.KeyStorageSecurityStandard;
+  const emulated: Custody = {
+    securityLevel: 0,
+    cmvpStatus: 'unknown',
+    ...(claimed === undefined ? {} : { attestation: claimed }),
+  };
   return {
     source: provider ? 'provider' : 'emulator',
     model: 'managed-ca',
     keyId: `sha256:${spkiSha256}`,
     spkiSha256,
     keyAlgorithm: authority?.CertificateAuthorityConfiguration?.KeyAlgorithm ?? '',
-    ...(provider ? custodyOf(authority?.KeyStorageSecurityStandard, now) : emulated),
+    ...(provider ? custodyOf(claimed, now) : emulated),
     status,
     readAt: now,
   };

@@ -3,16 +3,17 @@
  * the issuance tier. The certificate is there when `submit` answers; `collect` has nothing to wait for.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ModuleDescription } from '../../custody/key-description.ts';
+import type { ClusterDescription } from '../../custody/key-description.ts';
 import { SealwrightError } from '../../issuance/errors.ts';
 import type { Clock, SigningBackend, SubmitOutcome } from '../../issuance/ports.ts';
 import type { PreparedIssuance } from '../../lints/prepared-issuance.ts';
 import { assembleCertificate } from '../../pki/certificate-builder.ts';
 import type { CaSigningAlgorithm } from '../../pki/signature-algorithm.ts';
 import { type TbsIntent, tbsIntentOf } from '../held-key/tbs-intent.ts';
-import { type BoundKey, bindKey, describeKey, type ModuleValidation } from './describe-key.ts';
+import { type BoundKey, bindKey, describeKey } from './describe-key.ts';
 import { parseReference } from './reference.ts';
 import { failureOf, Pkcs11Failure } from './return-values.ts';
+import { storeOriginOf } from './store-origin.ts';
 import { openToken, type Session, type Token, type TokenOptions } from './token.ts';
 
 export interface Pkcs11BackendOptions {
@@ -26,8 +27,8 @@ export interface Pkcs11BackendOptions {
   };
   readonly readPin: TokenOptions['readPin'];
   readonly clock: Clock;
-  /** What is known of a module's validation; not asked for an emulator. */
-  readonly validationOf?: (module: ModuleDescription) => ModuleValidation | undefined;
+  /** The cluster behind the library, where its provider can be asked: whose validation holds. A rejection is no evidence. */
+  readonly describeCluster?: () => Promise<ClusterDescription>;
   readonly sessionsMax?: number;
   readonly openLibrary?: TokenOptions['openLibrary'];
 }
@@ -84,12 +85,14 @@ export function createPkcs11Backend(options: Pkcs11BackendOptions): Pkcs11Backen
 
 async function readEvidence(backend: Backend) {
   const { options, keyLabel, token } = backend;
+  const cluster = await options.describeCluster?.();
+  const origin = storeOriginOf(options.library);
   const read = () =>
     token.withSession(async (session) => {
       backend.key = undefined;
       const found = await bindKey(session, keyLabel, options.authority.signingAlgorithm);
       if (found !== undefined && 'publicKey' in found) remember(backend, session, found);
-      return describeKey(session, found, options.validationOf, options.clock());
+      return describeKey(session, found, { cluster, origin }, options.clock());
     });
   try {
     return await withRevival(read);

@@ -1,6 +1,12 @@
 /** What a module says of a key: read from it, never from our configuration. */
 import { createHash, verify } from 'node:crypto';
-import type { KeyDescription, ModuleDescription } from '../../custody/key-description.ts';
+import { notValidated, validationOfCluster } from '../../custody/cmvp-modules.ts';
+import type {
+  ClusterDescription,
+  KeyDescription,
+  KeyOrigin,
+  ModuleDescription,
+} from '../../custody/key-description.ts';
 import { isSoftHsm } from '../../custody/softhsm.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
 import { type SubjectPublicKey, toKeyObject } from '../../pki/public-key.ts';
@@ -9,9 +15,6 @@ import { caKeyAlgorithmOf } from '../held-key/key-algorithm.ts';
 import { findKeyPair, type KeyPairHandles, readKeyAttributes, readPublicKey } from './key-objects.ts';
 import { type KeySigner, keySigner } from './sign.ts';
 import { type Session, trimmed } from './token.ts';
-
-/** What a validation list knows of a module. PKCS #11 itself reports no FIPS level. */
-export type ModuleValidation = Pick<KeyDescription, 'securityLevel' | 'standard' | 'certificateNumber' | 'cmvpStatus'>;
 
 /** A key pair as it was found: whose private half has just signed for its public half. */
 export interface BoundKey {
@@ -66,7 +69,11 @@ function identify({ api, slot }: Session): ModuleDescription {
   };
 }
 
-const notValidated: ModuleValidation = { securityLevel: 0, cmvpStatus: 'unknown' };
+/** What is known of a token from elsewhere than its PKCS #11 library. */
+export interface Surroundings {
+  readonly cluster: ClusterDescription | undefined;
+  readonly origin: KeyOrigin | undefined;
+}
 
 /**
  * Reads the evidence of a key that was just looked for. A key that is not there is `gone`; one whose private half is not
@@ -75,7 +82,7 @@ const notValidated: ModuleValidation = { securityLevel: 0, cmvpStatus: 'unknown'
 export function describeKey(
   session: Session,
   found: Awaited<ReturnType<typeof bindKey>>,
-  validationOf: ((module: ModuleDescription) => ModuleValidation | undefined) | undefined,
+  { cluster, origin: storeOrigin }: Surroundings,
   now: EpochMs,
 ): KeyDescription {
   const module = identify(session);
@@ -84,6 +91,9 @@ export function describeKey(
   const bound = found !== undefined && 'publicKey' in found ? found : undefined;
   const handles = found === undefined ? undefined : 'unbound' in found ? found.unbound : found.handles;
   const spkiSha256 = bound?.publicKey.sha256 ?? '';
+  const backupId = cluster?.sourceBackupId;
+  const origin: KeyOrigin | undefined =
+    backupId === undefined ? storeOrigin : { kind: 'restored', knownBy: 'provider', backupId };
   return {
     source: emulated ? 'emulator' : 'module',
     model: 'self-managed-hsm',
@@ -91,8 +101,10 @@ export function describeKey(
     spkiSha256,
     keyAlgorithm: bound === undefined ? '' : caKeyAlgorithmOf(bound.publicKey),
     ...(handles === undefined ? {} : { attributes: readKeyAttributes(session, handles.privateKey) }),
-    ...((emulated ? undefined : validationOf?.(module)) ?? notValidated),
+    ...(emulated || cluster === undefined ? notValidated : validationOfCluster(cluster, now)),
     module,
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(origin === undefined ? {} : { origin }),
     status: found === undefined ? 'gone' : bound === undefined ? 'disabled' : 'usable',
     readAt: now,
   };

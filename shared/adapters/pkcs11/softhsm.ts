@@ -11,6 +11,7 @@ import { ckf, cku } from './constants.ts';
 import { type LibraryOptions, openLibrary } from './library.ts';
 import { assertLabel } from './reference.ts';
 import { failureOf, Pkcs11Failure } from './return-values.ts';
+import { markPlace } from './store-origin.ts';
 import { findSlot, trimmed } from './token.ts';
 
 export interface SoftHsmToken {
@@ -36,6 +37,7 @@ export function prepareSoftHsmToken(options: {
   const { libraryPath, tokenLabel } = options;
   assertLabel(tokenLabel);
   const library = { path: libraryPath, softhsmConf: writeConfiguration(resolve(options.folder)) };
+  markPlace(resolve(options.folder));
   const { api } = openLibrary(library);
   const pins = {
     user: pinFile(resolve(options.folder), tokenLabel, 'pin'),
