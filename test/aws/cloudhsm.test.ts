@@ -11,21 +11,37 @@ function connect() {
   return createCloudHsmClient({ stage: 'dev', region: 'us-east-1', endpoint, credentials });
 }
 
+/** Makes a cluster, in a mode that the pinned SDK cannot ask for, and describes it. */
+async function describeNew(mode: string | undefined) {
+  const client = connect();
+  const command = new CreateClusterCommand({ HsmType: 'hsm2m.medium', SubnetIds: ['subnet-0a1b2c3d'] });
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const request = args.request as { body: string };
+      if (mode !== undefined) request.body = JSON.stringify({ ...JSON.parse(request.body), Mode: mode });
+      return next(args);
+    },
+    { step: 'serialize', priority: 'low' },
+  );
+  const { Cluster: made } = await client.send(command);
+  const clusterId = made?.ClusterId ?? '';
+  try {
+    return { clusterId, described: await describeCluster(client, { clusterId, now: Date.now() }) };
+  } finally {
+    await client.send(new DeleteClusterCommand({ ClusterId: clusterId }));
+  }
+}
+
 describe('an emulator of CloudHSM', () => {
-  it('is described as an emulator, with its mode', async () => {
-    const client = connect();
-    const input = { HsmType: 'hsm2m.medium', SubnetIds: ['subnet-0a1b2c3d'] };
-    const { Cluster: made } = await client.send(new CreateClusterCommand(input));
-    const clusterId = made?.ClusterId ?? '';
-    try {
-      const described = await describeCluster(client, { clusterId, now: Date.now() });
-      expect(described).toMatchObject({ source: 'emulator', clusterId, hsmType: 'hsm2m.medium' });
-      // Not asked for, which CloudHSM takes for FIPS.
-      expect(described.mode).toBe('FIPS');
-      expect(described.state).not.toBe('gone');
-    } finally {
-      await client.send(new DeleteClusterCommand({ ClusterId: clusterId }));
-    }
+  it.each(['FIPS', 'NON_FIPS'])('is described as an emulator, with the mode %s of its cluster', async (mode) => {
+    const { clusterId, described } = await describeNew(mode);
+    expect(described).toMatchObject({ source: 'emulator', clusterId, hsmType: 'hsm2m.medium', mode, hsms: [] });
+    expect(described.state).not.toBe('gone');
+  });
+
+  it('has the mode unknown where it answers with a word that is no mode', async () => {
+    // moto's own default, DEFAULT, is none of CloudHSM's.
+    expect((await describeNew(undefined)).described.mode).toBe('unknown');
   });
 
   it('says of a cluster that it does not have that it is gone', async () => {
