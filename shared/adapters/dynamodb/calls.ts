@@ -57,6 +57,8 @@ export type TransactionOutcome =
 
 export interface QueryPage {
   readonly items: readonly Item[];
+  /** Of the items, or of those that `Select: 'COUNT'` counted without sending them. */
+  readonly count: number;
   /** ExclusiveStartKey of the next page; undefined after the last. */
   readonly next: Item | undefined;
 }
@@ -66,6 +68,8 @@ export interface Table {
   readonly inFlightMax: number;
   /** An id for one write: 12 characters of base64url, so that a write whose answer was lost knows itself again. */
   newWriteId(): string;
+  /** A client token for one transaction, 22 characters of base64url. */
+  newToken(): string;
   /** Strongly consistent unless said otherwise. */
   get(key: Key, options?: { readonly consistent?: boolean; readonly attributes?: string }): Promise<Item | undefined>;
   /** In the order asked, undefined where there is none; the same key may be asked twice. Strongly consistent. */
@@ -79,7 +83,7 @@ export interface Table {
    * All or nothing, once: undefined when written, else why not. The client token makes the SDK's own repeats one write, for
    * ten minutes; whoever repeats later has to know its write again by the id in the item.
    */
-  attempt(actions: readonly Action[], token?: string): Promise<Failure | undefined>;
+  attempt(actions: readonly Action[], token: string): Promise<Failure | undefined>;
   /** As `attempt`, with patience for conflicts, throttles and lost answers. DynamoError when that is not enough. */
   transact(actions: readonly Action[]): Promise<TransactionOutcome>;
 }
@@ -99,11 +103,12 @@ export function createTable(options: TableOptions): Table {
     attemptsMax: options.attemptsMax ?? patienceDefaults.attemptsMax,
   };
   const patiently = <T>(send: () => Promise<T>) => withPatience(send, patience);
-  const attempt = createAttempt(client, tableName, random);
+  const attempt = createAttempt(client, tableName);
   return {
     patience,
     inFlightMax,
     newWriteId: () => writeId(random, 12),
+    newToken: () => writeId(random, 22),
     attempt,
     transact: (actions) => transactPatiently(actions, attempt, patience, () => writeId(random, 22)),
     async get(key, { consistent = true, attributes } = {}) {
@@ -119,7 +124,7 @@ export function createTable(options: TableOptions): Table {
     putMany: createPutMany(client, tableName, patience, inFlightMax),
     async query(input) {
       const page = await patiently(() => client.send(new QueryCommand({ TableName: tableName, ...input })));
-      return { items: page.Items ?? [], next: page.LastEvaluatedKey };
+      return { items: page.Items ?? [], count: page.Count ?? 0, next: page.LastEvaluatedKey };
     },
     async update(action, returned) {
       const { Update } = transactItem(tableName, action);
@@ -232,8 +237,8 @@ export function chunksOf<T>(items: readonly T[], size: number): T[][] {
   return chunks;
 }
 
-function createAttempt(client: DynamoDBClient, tableName: string, random: () => number): Table['attempt'] {
-  return async (actions, token = writeId(random, 22)) => {
+function createAttempt(client: DynamoDBClient, tableName: string): Table['attempt'] {
+  return async (actions, token) => {
     const command = new TransactWriteItemsCommand({
       TransactItems: actions.map((action) => transactItem(tableName, action)),
       ClientRequestToken: token,

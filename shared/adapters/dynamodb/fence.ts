@@ -5,13 +5,13 @@
  */
 import type { Action, Table } from './calls.ts';
 import { flag, flagOf, number, text } from './items.ts';
-import { fenceShards, keys, shardOf } from './table.ts';
+import { fenceShards, keys } from './table.ts';
 
-/** The check for the transaction of these issuances' intents; `by` is the id of one of them. */
-export function fenceCheck(caId: string, by: string): Extract<Action, { kind: 'check' }> {
+/** The check for a transaction of intents. */
+export function fenceCheck(caId: string, shard: number): Extract<Action, { kind: 'check' }> {
   return {
     kind: 'check',
-    key: keys.fence(caId, shardOf(by, fenceShards)),
+    key: keys.fence(caId, shard),
     // A CA that was never frozen has no shards yet.
     condition: { expression: 'attribute_not_exists(frozen) OR frozen = :no', values: { ':no': flag(false) } },
   };
@@ -50,4 +50,10 @@ export async function setFrozen(table: Table, caId: string, frozen: boolean, at:
 export async function isFrozen(table: Table, caId: string): Promise<boolean> {
   const control = await table.get(keys.control(caId));
   return control !== undefined && flagOf(control, 'frozen');
+}
+
+/** True when any shard of the fence stands: what a check that failed met. */
+export async function isFrozenFor(table: Table, caId: string): Promise<boolean> {
+  const shards = await table.getMany(Array.from({ length: fenceShards }, (_, shard) => keys.fence(caId, shard)));
+  return shards.some((item) => item !== undefined && flagOf(item, 'frozen'));
 }

@@ -128,11 +128,11 @@ export const serialFirstDigits = [...'0123456789abcdef'];
 /** Names of the secondary indexes and their key attributes. Each is sparse: an item without the attributes is not in it. */
 export const indexes = {
   /** Issuances that are not settled, by state: `<state>#<shard>`, then stateAt. */
-  unsettled: { name: 'unsettled', hash: 'uP', range: 'uS' },
+  unsettled: { name: 'unsettled', hash: 'uPk', range: 'uSk' },
   /** Issued certificates by CA: `<caId>#<shard>`, then notAfter. */
-  byIssuer: { name: 'by-issuer', hash: 'iP', range: 'iS' },
+  byIssuer: { name: 'by-issuer', hash: 'iPk', range: 'iSk' },
   /** Issued certificates by owner: `<owner>#<shard>`, then `<fleet>#<notAfter>`. */
-  byOwner: { name: 'by-owner', hash: 'oP', range: 'oS' },
+  byOwner: { name: 'by-owner', hash: 'oPk', range: 'oSk' },
 } as const;
 
 export const indexKeys = {
@@ -162,7 +162,7 @@ export const tableDefinition = {
     { AttributeName: 'PK', KeyType: 'HASH' },
     { AttributeName: 'SK', KeyType: 'RANGE' },
   ],
-  AttributeDefinitions: ['PK', 'SK', 'uP', 'uS', 'iP', 'iS', 'oP', 'oS'].map((AttributeName) => ({
+  AttributeDefinitions: ['PK', 'SK', 'uPk', 'uSk', 'iPk', 'iSk', 'oPk', 'oSk'].map((AttributeName) => ({
     AttributeName,
     AttributeType: 'S' as const,
   })),

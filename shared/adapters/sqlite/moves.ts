@@ -4,10 +4,10 @@ import { parseIssuanceId } from '../../issuance/ids.ts';
 import type { IssuanceState } from '../../issuance/issuance-state.ts';
 import type { AdvanceOutcome, Transition } from '../../issuance/ports.ts';
 import { sha256Hex } from '../../pki/hash.ts';
+import { encodeIntent } from '../ledger/intent-document.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import { issuanceIdOfTransition } from '../ledger/transition-checks.ts';
 import type { Counters } from './counters.ts';
-import { encodeIntent } from './issuance-rows.ts';
 
 /** RFC 5280 5.3.1. The reason after which a key is refused for ever. */
 const compromise = 'keyCompromise';

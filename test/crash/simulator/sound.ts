@@ -3,7 +3,7 @@
  * the simulated CAs have written down outside the product, and against what clients were told.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { bucketOf } from '../../../shared/adapters/sqlite/counters.ts';
+import { bucketOf } from '../../../shared/adapters/ledger/counted.ts';
 import {
   type HistoryEntry,
   type HistoryRow,

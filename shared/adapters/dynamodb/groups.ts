@@ -1,0 +1,88 @@
+/** Moves of one call in few transactions: each move is all or nothing, and so is each transaction of several. */
+import { type Action, actionsMax } from './calls.ts';
+import { type Cells, countActions, countInto } from './counters.ts';
+import { fenceCheck } from './fence.ts';
+import { cellOf, ownKeys, type Plan } from './moves.ts';
+import { issuanceIdOfItem } from './record-items.ts';
+import { counterShards, fenceShards, shardOf } from './table.ts';
+
+export interface Group {
+  readonly plans: readonly Plan[];
+}
+
+/** Moves in one transaction at most. More would cost less and meet others more often: one that fails fails them all. */
+const plansPerGroupMax = 16;
+
+/**
+ * Packs plans into transactions of at most 100 actions, and puts off those that touch an item of another plan: they would
+ * only conflict. `alone` are those that are to be tried by themselves.
+ */
+export function packed(
+  plans: readonly Plan[],
+  isAlone: (plan: Plan) => boolean,
+): { readonly groups: readonly Group[]; readonly putOff: readonly Plan[] } {
+  const touched = new Set<string>();
+  const putOff: Plan[] = [];
+  const groups: Plan[][] = [];
+  let open: Plan[] = [];
+  let actions = 0;
+  let shared = new Set<string>();
+  for (const plan of plans) {
+    const own = ownKeys(plan);
+    if (own.some((key) => touched.has(key))) {
+      putOff.push(plan);
+      continue;
+    }
+    for (const key of own) touched.add(key);
+    // A move of one item goes by itself: a plain update costs half of one in a transaction.
+    if (isAlone(plan) || isSingle(plan)) {
+      groups.push([plan]);
+      continue;
+    }
+    const wanted = sharedKeys(plan).filter((key) => !shared.has(key));
+    if (open.length === plansPerGroupMax || actions + own.length + wanted.length > actionsMax) {
+      if (open.length > 0) groups.push(open);
+      [open, actions, shared] = [[], 0, new Set()];
+    }
+    open.push(plan);
+    for (const key of sharedKeys(plan)) shared.add(key);
+    actions = open.reduce((sum, { actions: some }) => sum + some.length, 0) + shared.size;
+  }
+  if (open.length > 0) groups.push(open);
+  return { groups: groups.map((some) => ({ plans: some })), putOff };
+}
+
+export function isSingle(plan: Plan): boolean {
+  return plan.actions.length === 1 && plan.fenceOf === undefined && plan.counts === undefined;
+}
+
+function sharedKeys(plan: Plan): readonly string[] {
+  const cell = cellOf(plan);
+  return [
+    ...(plan.fenceOf === undefined ? [] : [`fence ${plan.fenceOf}`]),
+    ...(cell === undefined ? [] : [`cell ${cell}`]),
+  ];
+}
+
+/**
+ * The actions of a group, its shared ones last. `shard` spreads the groups of one call, and calls among each other, over the
+ * shards of the fence and the counters.
+ */
+export function actionsOf({ plans }: Group, shard: number): readonly Action[] {
+  const cells: Cells = new Map();
+  const fences = new Map<string, Action>();
+  for (const { fenceOf, counts } of plans) {
+    if (fenceOf !== undefined) fences.set(fenceOf, fenceCheck(fenceOf, shard % fenceShards));
+    if (counts !== undefined) countInto(cells, counts.change, counts.certificate);
+  }
+  return [
+    ...plans.flatMap(({ actions }) => actions),
+    ...fences.values(),
+    ...countActions(cells, shard % counterShards),
+  ];
+}
+
+/** Where the groups of a call begin in the shards. */
+export function firstShard(plan: Plan): number {
+  return shardOf(issuanceIdOfItem(plan.rec), counterShards);
+}
