@@ -4,6 +4,7 @@ import type { AcmPcaQuotas } from '../../shared/adapters/stack/environment.ts';
 import type { processStack } from '../../shared/adapters/stack/stack.ts';
 import { findAuthority } from '../../shared/hierarchy/hierarchy.ts';
 import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
+import { generationOf } from '../../shared/issuance/generation.ts';
 import type { SigningBackend } from '../../shared/issuance/ports.ts';
 
 type Stack = ReturnType<typeof processStack>;
@@ -132,6 +133,6 @@ function heldKeyOf(stack: Stack, issuer: IssuingAuthority) {
     caId: issuer.caId,
     ref: issuer.backendRef,
     spkiSha256: issuer.spkiSha256,
-    signingAlgorithm: authority.signingAlgorithm,
+    signingAlgorithm: generationOf(authority, issuer).signingAlgorithm,
   };
 }

@@ -150,7 +150,7 @@ export function nameOf(authority: DraftAuthority): string {
   return authority.id === undefined ? `authority ${Number(authority.path[1]) + 1}` : `'${authority.id}'`;
 }
 
-export const custodyModelOf: Readonly<Record<BackendKind, string>> = {
+export const custodyModelOf: Readonly<Record<BackendKind, Authority['custody']['model']>> = {
   'acm-pca': 'managed-ca',
   pkcs11: 'self-managed-hsm',
   software: 'software',

@@ -4,7 +4,7 @@
  */
 import type { Authority, Hierarchy, Profile } from './model.ts';
 
-export type { CertificatePrices } from './draft.ts';
+export { type CertificatePrices, custodyModelOf } from './draft.ts';
 export { addDuration, type Duration, durationMs, parseDuration } from './duration.ts';
 export { formatHierarchyFault, type HierarchyFault, type HierarchyFaultCode, hierarchyFaultCodes } from './fault.ts';
 export type {

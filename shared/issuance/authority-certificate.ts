@@ -121,6 +121,23 @@ function extensionFaults({ tbs }: Certificate, authority: Authority): readonly s
   return faults;
 }
 
+/**
+ * Every way in which a CA's certificate is not the one that its description asks for, in what the certificate alone can
+ * tell: subject, key, extensions. Its validity and issuer are judged apart.
+ */
+export function descriptionFaults(certificate: Certificate, authority: Authority): readonly string[] {
+  const { tbs } = certificate;
+  try {
+    return [
+      ...[subjectFault(tbs.subject, authority), keyFault(tbs.publicKey, authority)].filter((f) => f !== undefined),
+      ...extensionFaults(certificate, authority),
+    ];
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    return [`an extension is malformed: ${error.message}`];
+  }
+}
+
 function validityFaults({ tbs }: Certificate, issuer: Certificate, order: AuthoritySigningOrder): readonly string[] {
   return [
     tbs.notBefore === order.notBefore ? undefined : 'notBefore is not the one ordered',

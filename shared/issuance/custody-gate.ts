@@ -4,6 +4,7 @@ import type { Hierarchy } from '../hierarchy/hierarchy.ts';
 import { findAuthority } from '../hierarchy/hierarchy.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import type { IssuingAuthority } from './authority-directory.ts';
+import { generationOf } from './generation.ts';
 import type { Clock, SigningBackend } from './ports.ts';
 
 /**
@@ -44,9 +45,10 @@ export function createCustodyGate(hierarchy: Hierarchy, clock: Clock): CustodyGa
 
   return {
     async check(issuer, backend) {
-      const authority = findAuthority(hierarchy, issuer.caId);
-      if (authority === undefined)
+      const described = findAuthority(hierarchy, issuer.caId);
+      if (described === undefined)
         return { kind: 'unknown', cause: new Error(`the hierarchy has no CA ${issuer.caId}`) };
+      const authority = generationOf(described, issuer);
       const cacheKey = `${issuer.caId}#${issuer.generation}`;
       let key: KeyDescription;
       try {

@@ -28,7 +28,11 @@ export async function evaluateStored(
   if (profile === undefined) return { request, decision: { kind: 'deny', violations: [profileGone(record.profile)] } };
   if (!(await verifyPossession(request)))
     throw new MalformedError('possession-not-proven', 'a stored request no longer verifies');
-  const issuer = await authorities.newest(record.caId);
+  // What is approved is approved under one generation, and drains under it while another takes over.
+  const issuer =
+    record.state === 'approved'
+      ? await authorities.generation(record.caId, record.generation)
+      : await authorities.newest(record.caId);
   return { request, decision: evaluateRequest(hierarchy, profile, request, record.scope, at, issuer?.notAfter) };
 }
 

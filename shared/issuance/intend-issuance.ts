@@ -1,5 +1,5 @@
 import { findAuthority } from '../hierarchy/hierarchy.ts';
-import type { CertificateTemplate } from '../hierarchy/policy.ts';
+import type { CertificateTemplate, PolicyViolation } from '../hierarchy/policy.ts';
 import { lintAndPrepare, redeem } from '../lints/prepared-issuance.ts';
 import { type CertificationRequest, parseCertificationRequest } from '../pki/certification-request.ts';
 import type { EpochMs } from '../pki/epoch.ts';
@@ -9,6 +9,7 @@ import { draftIntent, type IntentDraft, redraftIntent, serialBytes } from './bui
 import { crlUrlOf } from './crl-shards.ts';
 import { assertNever } from './errors.ts';
 import { evaluateStored, isLapsed } from './evaluate-stored.ts';
+import { generationOf } from './generation.ts';
 import type { IssuanceError, IssuanceRecord } from './issuance-record.ts';
 import { isPending } from './issuance-state.ts';
 import type { AdvanceOutcome, Transition } from './ports.ts';
@@ -30,8 +31,23 @@ async function decide(ports: IssueCertificatePorts, record: IssuanceRecord, at: 
   const { request, decision } = await evaluateStored(ports.hierarchy, ports.authorities, record, at);
   if (decision.kind === 'permit') return { kind: 'draft', record, request, template: decision.template };
   const { violations } = decision;
+  if (await isOvertaken(ports, record, violations))
+    return { kind: 'move', move: { to: 'lapsed', issuanceId, from: 'approved', at } };
   const { policyVersion } = ports.hierarchy;
   return { kind: 'move', move: { to: 'rejected', issuanceId, from: 'approved', at, policyVersion, violations } };
+}
+
+/**
+ * Nothing is wrong but that the certificate would outlive its generation of the CA, and a newer one is there: the same POST
+ * opens the next ordinal, under that one.
+ */
+async function isOvertaken(
+  ports: IssueCertificatePorts,
+  { caId, generation }: IssuanceRecord,
+  violations: readonly PolicyViolation[],
+): Promise<boolean> {
+  if (violations.some(({ code }) => code !== 'outlives-issuer')) return false;
+  return ((await ports.authorities.newest(caId))?.generation ?? 0) > generation;
 }
 
 /** Approved issuances to intents that the ledger holds; what policy, time or a lint stops is moved where it belongs. */
@@ -129,7 +145,7 @@ function draftFor(
   if (authority === undefined) throw new Error(`the hierarchy has no CA ${issuer.caId}`);
   return draftIntent({
     issuanceId: record.issuanceId,
-    authority,
+    authority: generationOf(authority, issuer),
     issuer,
     template,
     publicKey: request.publicKey,

@@ -87,6 +87,8 @@ export interface AuthoritySigningOrder {
  * there and makes no second CA or key.
  */
 export interface AuthorityProvisioner {
+  /** Looks for the CA and its key by id and generation, and makes nothing. `spkiSha256` is of the key as it is there. */
+  findAuthority(authority: Authority): Promise<{ readonly ref: string; readonly spkiSha256: string } | undefined>;
   /** Makes the CA and its key, or finds them by id and generation. Answers what the registry keeps as `backendRef`. */
   createAuthority(authority: Authority): Promise<{ readonly ref: string }>;
   /** PKCS#10 DER, signed by the CA's key. */

@@ -94,6 +94,11 @@ export function createMemoryProvisioner(options: MemoryProvisionerOptions = {}):
   return {
     keysMade,
     installed,
+    async findAuthority(authority: Authority) {
+      const ref = `memory:${authority.id}#${authority.generation}`;
+      const key = keys.get(ref);
+      return key === undefined ? undefined : { ref, spkiSha256: publicKeyOf(key).sha256 };
+    },
     async createAuthority(authority: Authority) {
       const ref = `memory:${authority.id}#${authority.generation}`;
       if (!keys.has(ref)) {

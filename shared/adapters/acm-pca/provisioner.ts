@@ -20,6 +20,7 @@ import {
 import type { Authority } from '../../hierarchy/hierarchy.ts';
 import { SealwrightError } from '../../issuance/errors.ts';
 import type { AuthorityProvisioner, AuthoritySigningOrder, Clock } from '../../issuance/ports.ts';
+import { parseCertificationRequest } from '../../pki/certification-request.ts';
 import { decodePemBlocks, encodePem } from '../../pki/pem.ts';
 import { authorityRequest, createRequest, tagsOf } from './ca-request.ts';
 import { type Sleep, sleepInRealTime } from './pacing.ts';
@@ -52,6 +53,7 @@ export function createAcmPcaProvisioner(options: AcmPcaProvisionerOptions): Auth
   const { client, clock, sleep = sleepInRealTime, waitMsMax = waitMsMaxDefault } = options;
   const provisioner: Provisioner = { client, clock, sleep, waitMsMax };
   return {
+    findAuthority: (authority) => findDescribed(provisioner, authority),
     createAuthority: (authority) => createAuthority(provisioner, authority),
     certificationRequest: (ref) => certificationRequest(provisioner, ref),
     signAuthority: (order) => signAuthority(provisioner, order),
@@ -110,6 +112,14 @@ async function createAuthority(provisioner: Provisioner, authority: Authority): 
     throw new SealwrightError('backend-unavailable', { message });
   }
   return { ref };
+}
+
+async function findDescribed(provisioner: Provisioner, authority: Authority) {
+  const ref = await findAuthority(provisioner, authority);
+  if (ref === undefined) return undefined;
+  requireAsDescribed(authority, await describeUntil(provisioner, ref, (status) => status !== 'CREATING'));
+  const request = parseCertificationRequest(await certificationRequest(provisioner, ref));
+  return { ref, spkiSha256: request.publicKey.sha256 };
 }
 
 async function makeAuthority(provisioner: Provisioner, authority: Authority): Promise<string> {

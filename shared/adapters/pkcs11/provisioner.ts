@@ -71,6 +71,15 @@ export function createPkcs11Provisioner(options: Pkcs11ProvisionerOptions): Pkcs
   ) => onToken(reference.tokenLabel, async (session) => work(await heldKey(session, reference.keyLabel, authority)));
 
   return {
+    async findAuthority(authority) {
+      const reference = referenceOf(authority);
+      const key = await onToken(reference.tokenLabel, (session) => {
+        if (findKeyPair(session, reference.keyLabel) === undefined) return undefined;
+        requireKeptInside(session, reference);
+        return publicKeyOf(session, reference.keyLabel);
+      });
+      return key === undefined ? undefined : { ref: formatReference(reference), spkiSha256: key.sha256 };
+    },
     async createAuthority(authority) {
       const reference = referenceOf(authority);
       await onToken(reference.tokenLabel, (session) => {

@@ -1,4 +1,5 @@
 /** CA keys and certificates with keys in files: for the builder of a hierarchy in the dev stage. Each call converges. */
+import { existsSync } from 'node:fs';
 import type { Authority, Stage } from '../../hierarchy/hierarchy.ts';
 import { SealwrightError } from '../../issuance/errors.ts';
 import type { AuthorityProvisioner } from '../../issuance/ports.ts';
@@ -34,9 +35,16 @@ export function createSoftwareProvisioner(options: SoftwareProvisionerOptions): 
     return { publicKey: key.publicKey, sign: (message) => signWithKeyFile(key, signingAlgorithm, message) };
   }
 
+  const refOf = ({ id, generation }: Authority) => `${id}-g${generation}`;
+
   return {
+    async findAuthority(authority) {
+      const ref = refOf(authority);
+      if (!existsSync(keyFilePath(folder, ref))) return undefined;
+      return { ref, spkiSha256: readKey(folder, ref).publicKey.sha256 };
+    },
     async createAuthority(authority) {
-      const ref = `${authority.id}-g${authority.generation}`;
+      const ref = refOf(authority);
       ensureKeyFile(keyFilePath(folder, ref), folder, authority.keyAlgorithm);
       readKey(folder, ref);
       return { ref };
