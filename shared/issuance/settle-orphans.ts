@@ -14,8 +14,8 @@ import {
   type Candidate,
   type Candidates,
   findCandidates,
+  mayBeOf,
   type Orphan,
-  traitsOf,
   type Verdict,
   verifyOrphan,
 } from './match-orphans.ts';
@@ -28,7 +28,7 @@ export interface OrphanReport {
   absent(issuanceId: string): void;
   /** A second certificate that is the issuance's in everything, and was not adopted. */
   duplicate(issuanceId: string, arn: string, serial: string): void;
-  /** A certificate of the same key, template and validity that is not what was intended. */
+  /** A certificate of the same key, and of its time or its template and validity, that is not what was intended. */
   mismatch(issuanceId: string, arn: string, faults: readonly string[]): void;
   /** Absence is proven, and a name or the key has gone to somebody else meanwhile. */
   blocked(issuanceId: string, reason: string): void;
@@ -169,14 +169,15 @@ async function settleFrom(ports: SettleOrphansPorts, work: Work, report: ReadyRe
   const { matches, doubtful } = await matchAll(ports, work, candidates);
   const ids = await adopt(ports, matches);
   const adopted = ids.size;
-  const gone = orphans.filter(({ record, intent }) => {
+  const gone = orphans.filter((orphan) => {
+    const { intent, record } = orphan;
     const { issuanceId } = record;
     const isDecided = matches.has(issuanceId) || doubtful.has(issuanceId);
-    const isSeen = !candidates.truncated && !candidates.unread.has(traitsOf(intent));
+    const isSeen = !candidates.truncated && !candidates.unread.some((entry) => mayBeOf(entry, orphan));
     return !isDecided && isSeen && report.askedAt >= absenceProvenFrom({ intent });
   });
   for (const id of await approveAgain(ports, issuer, gone)) ids.add(id);
-  if (!candidates.truncated && candidates.unread.size === 0) {
+  if (!candidates.truncated && candidates.unread.length === 0) {
     const consideredThrough = Math.max(report.consideredThrough, ...orphans.map(({ record }) => record.stateAt));
     await ports.audits.recordReport({ ...report, consideredThrough });
   }
@@ -189,15 +190,15 @@ async function settleFrom(ports: SettleOrphansPorts, work: Work, report: ReadyRe
  */
 async function matchAll(ports: SettleOrphansPorts, { issuer, orphans }: Work, { read }: Candidates) {
   const inOrder = read.toSorted((a, b) => a.entry.issuedAt - b.entry.issuedAt);
-  const byKey = Map.groupBy(inOrder, ({ entry, spkiSha256 }) => `${traitsOf(entry)} ${spkiSha256}`);
+  const byKey = Map.groupBy(inOrder, ({ spkiSha256 }) => spkiSha256);
   const matches = new Map<string, Match>();
   const taken = new Set<Candidate>();
   const spare: { readonly issuanceId: string; readonly candidate: Candidate; readonly verdict: Verdict }[] = [];
   for (const orphan of orphans) {
     const { issuanceId } = orphan.record;
-    for (const candidate of byKey.get(`${traitsOf(orphan.intent)} ${orphan.intent.spkiSha256}`) ?? []) {
-      if (taken.has(candidate)) continue;
-      const verdict = await verifyOrphan(orphan, issuer, candidate.der, candidate.entry.issuedAt);
+    for (const candidate of byKey.get(orphan.intent.spkiSha256) ?? []) {
+      if (taken.has(candidate) || !mayBeOf(candidate.entry, orphan)) continue;
+      const verdict = await verifyOrphan(orphan, issuer, candidate.der, candidate.entry);
       if (verdict.kind === 'own' && !matches.has(issuanceId)) {
         matches.set(issuanceId, { orphan, candidate, certificate: verdict.certificate });
         taken.add(candidate);

@@ -151,13 +151,32 @@ describe('settling orphans', () => {
 
   it('concludes nothing from a report that ends early', async () => {
     const id = await orphan();
-    await atCa(id, { templateArn: 'arn:other' });
+    await atCa(id, { templateArn: 'arn:other', issuedAt: (await intentOf(id)).at - 60 * minuteMs });
     await moveToProof(id);
     ca.endsAfter = 1;
     expect(await settleOrphans(ca.ports)).toMatchObject({ adopted: 0, absent: 0, left: 1 });
     expect(ca.told).toEqual(['failed devices the report ends early']);
     ca.endsAfter = Number.POSITIVE_INFINITY;
     expect(await settleOrphans(ca.ports)).toMatchObject({ absent: 1 });
+  });
+
+  it('is not absent when its key was certified at its time as something else (a CA that misissued has issued)', async () => {
+    const id = await orphan();
+    const intent = await intentOf(id);
+    const notAfter = intent.notAfter - 3_600_000;
+    const arn = await atCa(id, { notAfter, issuedAt: intent.at + 230_000 }, (fields) => ({ ...fields, notAfter }));
+    await moveToProof(id);
+    expect(await settleOrphans(ca.ports)).toMatchObject({ adopted: 0, absent: 0, left: 1 });
+    expect(ca.told).toEqual([expect.stringMatching(`^mismatch ${id} ${arn} .*notAfter`)]);
+  });
+
+  it('is absent when others were certified at its time, and each was looked at', async () => {
+    const [id, other] = [await orphan(), await orphan()];
+    const { at } = await intentOf(id);
+    await atCa(other, { templateArn: 'arn:other', issuedAt: at + 10_000 });
+    await moveToProof(other);
+    expect(await settleOrphans(ca.ports)).toMatchObject({ adopted: 0, absent: 1, left: 1 });
+    expect(await Promise.all([id, other].map(stateOf))).toEqual(['approved', 'orphan-suspected']);
   });
 
   it('concludes nothing while a candidate cannot be read, and looks again in the same report', async () => {
