@@ -1,4 +1,5 @@
-import { createTable } from '../../shared/adapters/dynamodb/calls.ts';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { createTable, type TableOptions } from '../../shared/adapters/dynamodb/calls.ts';
 import { shareItems, usedOf } from '../../shared/adapters/dynamodb/credential-shares.ts';
 import { isFrozen, setFrozen } from '../../shared/adapters/dynamodb/fence.ts';
 import { document, documentOf, number, text } from '../../shared/adapters/dynamodb/items.ts';
@@ -7,14 +8,23 @@ import { keyItem, keys } from '../../shared/adapters/dynamodb/table.ts';
 import type { EnrolmentCredential } from '../../shared/issuance/issuance-record.ts';
 import type { AuthorityRegistry, CredentialStore } from '../../shared/issuance/ports.ts';
 import type { LedgerHarness } from '../contract/ledger-suite.ts';
-import { createTestTable, type TestTable } from './dynamodb-table.ts';
+import { createTestTable, type TestTable, testDynamoClient } from './dynamodb-table.ts';
 
-export async function openDynamoHarness(): Promise<LedgerHarness> {
-  return harnessOn(await createTestTable());
+export interface DynamoHarnessOptions {
+  /** Told of the client of each ledger, to put itself between. The stores beside the ledger have another. */
+  readonly onLedgerClient?: (client: DynamoDBClient) => void;
+  readonly ledger?: Partial<TableOptions>;
 }
 
-function harnessOn(test: TestTable): LedgerHarness {
+/** A ledger in a table of its own, which is dropped when it is closed. */
+export async function openDynamoHarness(options: DynamoHarnessOptions = {}): Promise<LedgerHarness> {
+  return harnessOn(await createTestTable(), options);
+}
+
+function harnessOn(test: TestTable, options: DynamoHarnessOptions): LedgerHarness {
   const table = createTable(test);
+  const client = testDynamoClient();
+  options.onLedgerClient?.(client);
   const credentials = {
     async create(c: EnrolmentCredential) {
       const shares = shareItems(c.id, c.countMax, c.used);
@@ -49,12 +59,16 @@ function harnessOn(test: TestTable): LedgerHarness {
     isFrozen: (caId: string) => isFrozen(table, caId),
   } as unknown as AuthorityRegistry;
   return {
-    ledger: createDynamoLedger(test),
+    ledger: createDynamoLedger({ client, tableName: test.tableName, ...options.ledger }),
     credentials,
     authorities,
     async reopen() {
-      return harnessOn(test);
+      client.destroy();
+      return harnessOn(test, options);
     },
-    close: () => test.drop(),
+    async close() {
+      client.destroy();
+      await test.drop();
+    },
   };
 }

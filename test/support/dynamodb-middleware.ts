@@ -1,0 +1,68 @@
+/** What tests put between the SDK and its wire: a count of commands, capacity consumed, answers that get lost. */
+import { randomUUID } from 'node:crypto';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+
+export interface CommandCount {
+  readonly commands: Map<string, number>;
+  /** Most items, by command, that one answer held; most bytes is DynamoDB's own bound. */
+  readonly queries: { readonly limit: number | undefined; readonly isBounded: boolean }[];
+}
+
+interface Sent {
+  readonly KeyConditionExpression?: string;
+  readonly Limit?: number;
+}
+
+/** Counts what a client sends from now on, by command, each repeat of the SDK's own left out. */
+export function countCommands(client: DynamoDBClient): CommandCount {
+  const count: CommandCount = { commands: new Map(), queries: [] };
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      const name = String(context.commandName);
+      count.commands.set(name, (count.commands.get(name) ?? 0) + 1);
+      if (name === 'QueryCommand') {
+        const { KeyConditionExpression, Limit } = args.input as Sent;
+        count.queries.push({ limit: Limit, isBounded: KeyConditionExpression !== undefined });
+      }
+      return next(args);
+    },
+    { step: 'initialize', name: 'countCommands' },
+  );
+  return count;
+}
+
+/** What a lost answer looks like: the write is made, and the connection ends. */
+export class AnswerLost extends Error {
+  override readonly name = 'TimeoutError';
+}
+
+/** What becomes of a call: `unsent` never reaches DynamoDB, `unanswered` takes effect. Both look the same to the caller. */
+export type Loss = 'unsent' | 'unanswered' | undefined;
+
+/**
+ * Loses calls and answers: `lossOf` decides, for each call of a command with its input. The SDK does not repeat what is lost
+ * here: it stands for the last of its attempts.
+ */
+export function loseAnswers(client: DynamoDBClient, lossOf: (command: string, input: object) => Loss): void {
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      const loss = lossOf(String(context.commandName), args.input);
+      if (loss === 'unsent') throw new AnswerLost('connect ETIMEDOUT');
+      const answer = await next(args);
+      if (loss === 'unanswered') throw new AnswerLost('socket hang up');
+      return answer;
+    },
+    { step: 'initialize', name: 'loseAnswers' },
+  );
+}
+
+/** Gives every transaction a token of its own, as if DynamoDB had forgotten the one before: it does so after ten minutes. */
+export function forgetTokens(client: DynamoDBClient): void {
+  client.middlewareStack.add(
+    (next, context) => (args) =>
+      context.commandName === 'TransactWriteItemsCommand'
+        ? next({ ...args, input: { ...args.input, ClientRequestToken: randomUUID() } as typeof args.input })
+        : next(args),
+    { step: 'initialize', name: 'forgetTokens' },
+  );
+}
