@@ -1,5 +1,6 @@
 /** The ledger and the stores beside it. Each comment states what an adapter owes. */
 import type { PolicyViolation } from '../hierarchy/policy.ts';
+import type { CountedDimension } from '../inventory/counted.ts';
 import type { PreparedIssuance } from '../lints/prepared-issuance.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import type {
@@ -136,7 +137,7 @@ export interface StaleIssuance {
 
 /** Issued and revoked of one CA in one bucket of notAfter. Marginals: one row a dimension, never their product. */
 export interface CounterRow {
-  readonly dimension: 'total' | 'owner' | 'fleet' | 'profile' | 'keyType';
+  readonly dimension: CountedDimension;
   readonly value: string;
   /** The bucket holds notAfter in [bucketStart, bucketStart + bucketMs). */
   readonly bucketStart: EpochMs;

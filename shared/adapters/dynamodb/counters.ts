@@ -1,7 +1,7 @@
 /**
  * The counters of the blast radius. One item holds what one owner's fleet has in one bucket of one shard: a total, and under it
- * the marginals by profile and key type, which are few. The marginals by owner and fleet are sums over items. So a certificate
- * moves one item, not five, and there are no more items than there would be rows of the dimension `fleet`.
+ * the marginals by profile, key type and credential, which are few. The marginals by owner and fleet are sums over items. So a certificate
+ * moves one item, not six, and there are no more items than there would be rows of the dimension `fleet`.
  */
 import type { CounterRow } from '../../issuance/ports.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
@@ -28,8 +28,14 @@ export type Cells = Map<string, Cell>;
 
 const dayMs = 24 * 3_600_000;
 
-/** Attributes: `i`, `r` the totals issued and revoked; `ip:`, `rp:` by profile; `ik:`, `rk:` by key type. */
+/** Attributes: `i`, `r` the totals issued and revoked; `ip:`, `rp:` by profile; `ik:`, `rk:` by key type; `ic:`, `rc:` by credential. */
 const letters = { issued: 'i', revoked: 'r' } as const;
+
+const dimensions: Readonly<Record<string, CounterRow['dimension']>> = {
+  'p:': 'profile',
+  'k:': 'keyType',
+  'c:': 'credential',
+};
 
 function sortKey({ owner, fleet, bucketStart, bucketMs }: Omit<Cell, 'added'>): string {
   return `${bucketMs === dayMs ? 'd' : 'h'}#${timeText(bucketStart)}#${keyPart(owner)}#${keyPart(fleet)}`;
@@ -41,7 +47,7 @@ export function cellKeyOf(certificate: Counted): string {
 }
 
 export function countInto(cells: Cells, change: CountedChange, certificate: Counted): void {
-  const { caId, owner, fleet, profile, keyType, notBefore, notAfter } = certificate;
+  const { caId, owner, fleet, profile, keyType, credentialId, notBefore, notAfter } = certificate;
   const key = cellKeyOf(certificate);
   let cell = cells.get(key);
   if (cell === undefined) {
@@ -49,7 +55,7 @@ export function countInto(cells: Cells, change: CountedChange, certificate: Coun
     cells.set(key, cell);
   }
   const letter = letters[change];
-  for (const name of [letter, `${letter}p:${profile}`, `${letter}k:${keyType}`]) {
+  for (const name of [letter, `${letter}p:${profile}`, `${letter}k:${keyType}`, `${letter}c:${credentialId}`]) {
     cell.added.set(name, (cell.added.get(name) ?? 0) + 1);
   }
 }
@@ -123,7 +129,7 @@ function addItem(sums: Map<string, CounterRow>, item: Item): void {
   add('owner', textOf(item, 'own'), issued, revoked);
   add('fleet', textOf(item, 'flt'), issued, revoked);
   for (const name of Object.keys(item)) {
-    const dimension = { 'p:': 'profile', 'k:': 'keyType' }[name.slice(1, 3)] as CounterRow['dimension'] | undefined;
+    const dimension = dimensions[name.slice(1, 3)];
     if (dimension === undefined) continue;
     const count = numberOf(item, name);
     if (name.startsWith('i')) add(dimension, name.slice(3), count, 0);

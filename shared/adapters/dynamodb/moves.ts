@@ -223,6 +223,7 @@ function countedOf(rec: Item, notBefore: number, notAfter: number): Counted {
     fleet: textOf(rec, 'flt'),
     profile: textOf(rec, 'prf'),
     keyType: textOf(rec, 'kty'),
+    credentialId: textOf(rec, 'crd'),
     notBefore,
     notAfter,
   };

@@ -93,6 +93,7 @@ export function newItems(n: NewIssuance, write: string): NewItems {
       flt: text(n.fleet),
       prf: text(n.profile),
       kty: text(n.keyType),
+      crd: text(n.credentialId),
       spki: text(n.spkiSha256),
       nm: texts(n.names),
       att: number(0),

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Counted } from '../../inventory/counted.ts';
 import { assertNever } from '../../issuance/errors.ts';
 import { parseIssuanceId } from '../../issuance/ids.ts';
 import type { IssuanceState } from '../../issuance/issuance-state.ts';
@@ -7,6 +8,7 @@ import { sha256Hex } from '../../pki/hash.ts';
 import { encodeIntent } from '../ledger/intent-document.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import { issuanceIdOfTransition } from '../ledger/transition-checks.ts';
+import { createContactNotes } from './contact-samples.ts';
 import type { Counters } from './counters.ts';
 
 /** RFC 5280 5.3.1. The reason after which a key is refused for ever. */
@@ -29,8 +31,15 @@ interface Request {
   readonly fleet: string;
   readonly profile: string;
   readonly key_type: string;
+  readonly credential_id: string;
   readonly spki_sha256: string;
   readonly names: string;
+  readonly received_at: number;
+}
+
+function countedOf(caId: string, request: Request, notBefore: number, notAfter: number): Counted {
+  const { owner, fleet, profile, key_type: keyType, credential_id: credentialId } = request;
+  return { caId, owner, fleet, profile, keyType, credentialId, notBefore, notAfter };
 }
 
 /**
@@ -178,12 +187,18 @@ function createIssue(
   counters: Counters,
 ): (standing: Standing, move: Move<'issued'>) => AdvanceOutcome {
   const requestOf = prepare(
-    'SELECT owner, fleet, profile, key_type, spki_sha256, names FROM requests WHERE issuance = ?',
+    `SELECT owner, fleet, profile, key_type, credential_id, spki_sha256, names, received_at FROM requests
+      WHERE issuance = ?`,
   );
   const takeSerial = prepare('INSERT INTO serials (ca_id, serial, issuance) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const addCertificate = prepare(`
     INSERT INTO certificates (issuance, der, not_before, not_after, fingerprint, spki_sha256) VALUES (?, ?, ?, ?, ?, ?)`);
   const addName = prepare('INSERT INTO certificate_names (name, issuance) VALUES (?, ?) ON CONFLICT DO NOTHING');
+  const note = createContactNotes(prepare);
+  const noteContact = (caId: string, request: Request, name: string, notAfter: number) => {
+    const { owner, fleet, profile, credential_id: credentialId, received_at: at } = request;
+    note({ caId, fleet, owner, profile, name, credentialId, at, notAfter });
+  };
   const update = prepare(`UPDATE issuances SET state = 'issued', state_at = ?, serial = ?, ticket = coalesce(?, ticket),
     adopted = ? WHERE issuance = ?`);
 
@@ -200,9 +215,10 @@ function createIssue(
     const request = requestOf.get(issuance) as unknown as Request;
     const { der, notBefore, notAfter, fingerprint } = certificate;
     addCertificate.run(issuance, der, notBefore, notAfter, fingerprint, request.spki_sha256);
-    for (const name of JSON.parse(request.names) as string[]) addName.run(name, issuance);
-    const { owner, fleet, profile, key_type: keyType } = request;
-    counters.count('issued', { caId: ca_id, owner, fleet, profile, keyType, notBefore, notAfter });
+    const names = JSON.parse(request.names) as string[];
+    for (const name of names) addName.run(name, issuance);
+    counters.count('issued', countedOf(ca_id, request, notBefore, notAfter));
+    if (names[0] !== undefined) noteContact(ca_id, request, names[0], notAfter);
     update.run(at, certificate.serial, ticket ?? null, adopted === undefined ? null : Number(adopted), issuance);
     return moved;
   };
@@ -213,7 +229,7 @@ function createRevoke(
   counters: Counters,
 ): (standing: Standing, move: Move<'revoked'>) => AdvanceOutcome {
   const certificateOf =
-    prepare(`SELECT r.owner, r.fleet, r.profile, r.key_type, r.spki_sha256, r.names, c.not_before, c.not_after
+    prepare(`SELECT r.owner, r.fleet, r.profile, r.key_type, r.credential_id, r.spki_sha256, c.not_before, c.not_after
     FROM requests r JOIN certificates c ON c.issuance = r.issuance WHERE r.issuance = ?`);
   const update = prepare(
     "UPDATE issuances SET state = 'revoked', state_at = ?, revoked_at = ?, revocation_reason = ? WHERE issuance = ?",
@@ -225,9 +241,8 @@ function createRevoke(
   return ({ issuance, ca_id }, { at, reason }) => {
     type Row = Request & { readonly not_before: number; readonly not_after: number };
     const row = certificateOf.get(issuance) as unknown as Row;
-    const { owner, fleet, profile, key_type: keyType, not_before: notBefore, not_after: notAfter } = row;
-    counters.count('revoked', { caId: ca_id, owner, fleet, profile, keyType, notBefore, notAfter });
-    if (reason === compromise) compromised.run(row.spki_sha256, owner, at, at);
+    counters.count('revoked', countedOf(ca_id, row, row.not_before, row.not_after));
+    if (reason === compromise) compromised.run(row.spki_sha256, row.owner, at, at);
     update.run(at, at, reason, issuance);
     return moved;
   };

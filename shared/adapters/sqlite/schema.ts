@@ -251,9 +251,84 @@ CREATE TABLE permit_budgets (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Each certificate once in each dimension: the counters by their definition, from the records. */
+const countedRecords = `
+  SELECT i.ca_id, d.dimension, CASE d.dimension WHEN 'total' THEN '' WHEN 'owner' THEN r.owner WHEN 'fleet' THEN r.fleet
+      WHEN 'profile' THEN r.profile WHEN 'keyType' THEN r.key_type ELSE r.credential_id END AS value,
+    CASE WHEN c.not_after - c.not_before <= 604800000 THEN 3600000 ELSE 86400000 END AS bucket_ms, c.not_after,
+    i.state = 'revoked' AS is_revoked
+  FROM issuances i JOIN requests r ON r.issuance = i.issuance JOIN certificates c ON c.issuance = i.issuance
+    CROSS JOIN (SELECT 'total' AS dimension UNION ALL SELECT 'owner' UNION ALL SELECT 'fleet' UNION ALL SELECT 'profile'
+      UNION ALL SELECT 'keyType' UNION ALL SELECT 'credential') d
+  WHERE i.state IN ('issued', 'revoked')`;
+
+/**
+ * Counters by credential too, with the bounds of notAfter in each. `counted_values` has the sums of each value, so that the
+ * blast radius never reads a past bucket: `standing` is issued less revoked, less what expired up to the mark of its bucket
+ * size in `counter_marks`, the last counter that was taken off. `contact_samples` has the contacts of some devices of each fleet.
+ */
+const inventoryTables = `
+DROP TABLE counters;
+CREATE TABLE counters (
+  ca_id TEXT NOT NULL,
+  dimension TEXT NOT NULL,
+  value TEXT NOT NULL,
+  bucket_ms INTEGER NOT NULL,
+  bucket_start INTEGER NOT NULL,
+  issued INTEGER NOT NULL,
+  revoked INTEGER NOT NULL,
+  not_after_first INTEGER NOT NULL,
+  not_after_last INTEGER NOT NULL,
+  PRIMARY KEY (ca_id, dimension, value, bucket_ms, bucket_start)
+) STRICT, WITHOUT ROWID;
+INSERT INTO counters SELECT ca_id, dimension, value, bucket_ms, not_after - not_after % bucket_ms, count(*),
+    sum(is_revoked), min(not_after), max(not_after) FROM (${countedRecords}) GROUP BY 1, 2, 3, 4, 5;
+CREATE INDEX counters_by_bucket ON counters (ca_id, bucket_ms, bucket_start, dimension, value);
+CREATE TABLE counted_values (
+  ca_id TEXT NOT NULL,
+  dimension TEXT NOT NULL,
+  value TEXT NOT NULL,
+  issued INTEGER NOT NULL,
+  revoked INTEGER NOT NULL,
+  standing INTEGER NOT NULL,
+  PRIMARY KEY (ca_id, dimension, value)
+) STRICT, WITHOUT ROWID;
+INSERT INTO counted_values SELECT ca_id, dimension, value, sum(issued), sum(revoked), sum(issued - revoked)
+  FROM counters GROUP BY 1, 2, 3;
+CREATE INDEX counted_values_by_standing ON counted_values (ca_id, dimension, standing DESC, value);
+CREATE TABLE counter_marks (
+  ca_id TEXT NOT NULL,
+  bucket_ms INTEGER NOT NULL,
+  bucket_start INTEGER NOT NULL,
+  dimension TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (ca_id, bucket_ms)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE contact_fleets (
+  fleet_row INTEGER PRIMARY KEY,
+  ca_id TEXT NOT NULL,
+  fleet TEXT NOT NULL,
+  one_in INTEGER NOT NULL,
+  devices INTEGER NOT NULL,
+  UNIQUE (ca_id, fleet)
+) STRICT;
+CREATE TABLE contact_samples (
+  fleet_row INTEGER NOT NULL,
+  place INTEGER NOT NULL,
+  owner TEXT NOT NULL,
+  credential_id TEXT NOT NULL,
+  not_after INTEGER NOT NULL,
+  contacts BLOB NOT NULL,
+  PRIMARY KEY (fleet_row, place)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX contact_samples_by_owner ON contact_samples (owner, place);
+CREATE INDEX contact_samples_by_credential ON contact_samples (credential_id, place);
+`;
+
 export const migrations: readonly string[] = [
   issuanceTables + holdAndCounterTables + callerAndAuthorityTables + queueTables,
   auditTables,
   deadLetterIndexes,
   permitTables,
+  inventoryTables,
 ];

@@ -1,3 +1,4 @@
+import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
 import type { PermitStore } from '../../issuance/permits.ts';
 import type {
   AuditStore,
@@ -17,10 +18,13 @@ import { createCounters } from './counters.ts';
 import { createCredentialStore, createOperatorLog, createOperatorStore } from './credential-store.ts';
 import { openDatabase, walBytes } from './database.ts';
 import { guarded } from './guarded.ts';
+import { createInventoryReads } from './inventory-reads.ts';
+import { createInventoryUpkeep } from './inventory-upkeep.ts';
 import { createLedger } from './ledger.ts';
 import { createPermitStore } from './permit-store.ts';
 import { createQueues, type QueueOptions, type SqliteQueue } from './queue.ts';
 import { createQueueStore } from './queue-store.ts';
+import { createRecountSource } from './recount-view.ts';
 import { lockState } from './state-lock.ts';
 import { createWatch } from './watch.ts';
 
@@ -53,6 +57,7 @@ export interface SqliteStore {
   readonly authorities: AuthorityRegistry;
   readonly audits: AuditStore;
   readonly permits: PermitStore;
+  readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
   /** The queue of this name, made when it is new. Its redrive policy is what the first caller that gives one says. */
   queue(name: string, options?: QueueOptions): SqliteQueue;
   /** Those of every queue. */
@@ -97,6 +102,11 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       authorities: guarded(createAuthorityRegistry(database, commits)),
       audits: guarded(createAuditStore(database, commits)),
       permits: guarded(createPermitStore(database, commits)),
+      inventory: guarded({
+        ...createInventoryReads(database),
+        ...createInventoryUpkeep(database, commits),
+        ...createRecountSource(database, path),
+      }),
       queue: queues.queue,
       deadLetters: queues.deadLetters,
       stats: () => ({ ...commits.stats(), walBytes: inMemory ? 0 : walBytes(path) }),

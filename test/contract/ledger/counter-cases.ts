@@ -22,7 +22,7 @@ function exampleCases({ open, eventually }: LedgerCases): void {
     await using h = disposable(await open());
     const issuance = { owner: 'plant-9', fleet: 'presses', profile: 'service', keyType: 'RSA-2048', caId: 'workloads' };
     const notAfter = Date.parse('2027-02-21T12:34:56Z');
-    await guideTo('issued', h, { issuance, certificate: { notAfter } });
+    const { issuance: made } = await guideTo('issued', h, { issuance, certificate: { notAfter } });
     const row = { bucketStart: Date.parse('2027-02-21T00:00:00Z'), bucketMs: dayMs, issued: 1, revoked: 0 };
     await eventually(async () =>
       expect(byText(await h.ledger.counters('workloads'))).toEqual(
@@ -32,6 +32,7 @@ function exampleCases({ open, eventually }: LedgerCases): void {
           { dimension: 'fleet', value: 'presses', ...row },
           { dimension: 'profile', value: 'service', ...row },
           { dimension: 'keyType', value: 'RSA-2048', ...row },
+          { dimension: 'credential', value: made.credentialId, ...row },
         ]),
       ),
     );
@@ -79,8 +80,9 @@ function revocationCases({ open, eventually }: LedgerCases): void {
     expect(await h.ledger.advance([moves.revoke(issuanceId)])).toEqual([{ kind: 'conflict', actual: 'revoked' }]);
     await eventually(async () => {
       const rows = await h.ledger.counters('devices');
-      expect(rows).toHaveLength(5);
-      expect(rows.map(({ issued, revoked }) => [issued, revoked])).toEqual(Array(5).fill([2, 1]));
+      expect(rows).toHaveLength(7);
+      const figures = rows.filter(({ dimension }) => dimension !== 'credential');
+      expect(figures.map(({ issued, revoked }) => [issued, revoked])).toEqual(Array(5).fill([2, 1]));
     });
   });
 
@@ -176,6 +178,7 @@ function recount(caId: string, records: readonly (IssuanceRecord | undefined)[])
       fleet: record.fleet,
       profile: record.profile,
       keyType: record.keyType,
+      credential: record.credentialId,
     };
     for (const [dimension, value] of Object.entries(values)) {
       const key = JSON.stringify([dimension, value, bucketMs, bucketStart]);

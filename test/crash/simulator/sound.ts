@@ -231,10 +231,11 @@ function createTableChecks(database: DatabaseSync): (ledger: Ledger, fault: Faul
 
   function counterFaults(records: readonly IssuanceRecord[], fault: Fault): void {
     const expected = new Map<string, number>();
-    for (const { state, caId, owner, fleet, profile, keyType, notBefore, notAfter } of records) {
+    for (const { state, caId, owner, fleet, profile, keyType, credentialId, notBefore, notAfter } of records) {
       if (state !== 'issued' || notBefore === undefined || notAfter === undefined) continue;
       const { bucketStart, bucketMs } = bucketOf(notBefore, notAfter);
-      for (const [dimension, value] of Object.entries({ total: '', owner, fleet, profile, keyType })) {
+      const values = { total: '', owner, fleet, profile, keyType, credential: credentialId };
+      for (const [dimension, value] of Object.entries(values)) {
         const key = [caId, dimension, value, bucketMs, bucketStart].join(' ');
         expected.set(key, (expected.get(key) ?? 0) + 1);
       }

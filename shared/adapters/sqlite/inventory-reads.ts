@@ -1,0 +1,146 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { bucketSizesMs, type CountedDimension } from '../../inventory/counted.ts';
+import { issuanceIdOf } from '../../issuance/ids.ts';
+import type { CertificateOfKey, InventoryReads, LiveBucket, StandingValue } from '../../issuance/inventory-ports.ts';
+import type { IssuanceState } from '../../issuance/issuance-state.ts';
+import type { EpochMs } from '../../pki/epoch.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
+import { createContactReads } from './contact-samples.ts';
+
+const pageMax = 1_000;
+/** Above every value. */
+const beforeAll = { standing: Number.MAX_SAFE_INTEGER, value: '' };
+
+function checkPage(countMax: number): void {
+  invariant(countMax >= 1 && countMax <= pageMax, 'out-of-bounds', `countMax ${countMax}`);
+}
+
+/** The inventory's reads of the SQLite ledger: each is a range of one index. */
+export function createInventoryReads(database: DatabaseSync): InventoryReads {
+  return {
+    ...createSums(database),
+    ...createValues(database),
+    certificatesOfKey: createKeyReads(database),
+    contacts: createContactReads(database),
+  };
+}
+
+type SumReads = Pick<InventoryReads, 'sums' | 'liveBuckets'>;
+
+function createSums(database: DatabaseSync): SumReads {
+  const sumsOf = database.prepare(`SELECT issued, revoked, standing FROM counted_values
+    WHERE ca_id = ? AND dimension = ? AND value = ?`);
+  const markOf = database.prepare('SELECT bucket_start FROM counter_marks WHERE ca_id = ? AND bucket_ms = ?');
+  // What has ended and is still in `standing`: at the mark's own bucket, only what comes after it.
+  const endedSince = database.prepare(`SELECT coalesce(sum(c.issued - c.revoked), 0) AS n FROM counters c
+    LEFT JOIN counter_marks m ON m.ca_id = c.ca_id AND m.bucket_ms = c.bucket_ms
+    WHERE c.ca_id = ? AND c.dimension = ? AND c.value = ? AND c.bucket_ms = ? AND c.bucket_start BETWEEN ? AND ?
+      AND (m.ca_id IS NULL OR (c.bucket_start, c.dimension, c.value) > (m.bucket_start, m.dimension, m.value))`);
+  const live = database.prepare(`SELECT bucket_start AS bucketStart, bucket_ms AS bucketMs, issued, revoked,
+      not_after_first AS notAfterFirst, not_after_last AS notAfterLast FROM counters
+    WHERE ca_id = ? AND dimension = ? AND value = ? AND bucket_ms = ? AND bucket_start > ? ORDER BY bucket_start`);
+
+  function endedUnmarked(caId: string, dimension: CountedDimension, value: string, at: EpochMs): number {
+    return bucketSizesMs.reduce((sum, bucketMs) => {
+      const from = (markOf.get(caId, bucketMs)?.bucket_start ?? 0) as number;
+      return sum + (endedSince.get(caId, dimension, value, bucketMs, from, at - bucketMs)!.n as number);
+    }, 0);
+  }
+
+  return {
+    async sums(caId, dimension, value, at) {
+      const row = sumsOf.get(caId, dimension, value);
+      if (row === undefined) return { issued: 0, revoked: 0, outstanding: 0 };
+      const standing = row.standing as number;
+      const outstanding = standing - endedUnmarked(caId, dimension, value, at);
+      return { issued: row.issued as number, revoked: row.revoked as number, outstanding };
+    },
+    async liveBuckets(caId, dimension, value, at) {
+      const rows = bucketSizesMs.flatMap((bucketMs) => live.all(caId, dimension, value, bucketMs, at - bucketMs));
+      const buckets = rows.map((row) => ({ ...row }) as unknown as LiveBucket);
+      return buckets.toSorted((a, b) => a.bucketStart + a.bucketMs - (b.bucketStart + b.bucketMs));
+    },
+  };
+}
+
+type ValueReads = Pick<InventoryReads, 'largest' | 'standingValues' | 'standings' | 'countValues'>;
+
+function createValues(database: DatabaseSync): ValueReads {
+  // Two ranges of one index rather than a comparison of rows, whose directions differ.
+  const largestSame = database.prepare(`SELECT value, standing FROM counted_values
+    WHERE ca_id = ? AND dimension = ? AND standing = ? AND value > ? ORDER BY value LIMIT ?`);
+  const largestBelow = database.prepare(`SELECT value, standing FROM counted_values
+    WHERE ca_id = ? AND dimension = ? AND standing < ? AND standing > 0 ORDER BY standing DESC, value LIMIT ?`);
+  const inOrder = database.prepare(`SELECT value, standing FROM counted_values
+    WHERE ca_id = ? AND dimension = ? AND value > ? AND standing > 0 ORDER BY value LIMIT ?`);
+  const fromFirst = database.prepare(`SELECT value, standing FROM counted_values
+    WHERE ca_id = ? AND dimension = ? AND standing > 0 ORDER BY value LIMIT ?`);
+  const standingOf = database.prepare(
+    'SELECT standing FROM counted_values WHERE ca_id = ? AND dimension = ? AND value = ?',
+  );
+  const values = database.prepare(`SELECT value FROM counted_values
+    WHERE ca_id = ? AND dimension = ? AND standing > 0 LIMIT ?`);
+  const counted = database.prepare(`SELECT count(*) AS n FROM
+    (SELECT 1 FROM counted_values WHERE ca_id = ? AND dimension = ? AND standing > 0 LIMIT ?)`);
+  const page = (rows: readonly unknown[]) => rows.map((row) => ({ ...(row as object) }) as StandingValue);
+
+  return {
+    async largest(caId, dimension, countMax, after = beforeAll) {
+      checkPage(countMax);
+      const same = page(largestSame.all(caId, dimension, after.standing, after.value, countMax));
+      if (same.length === countMax) return same;
+      return [...same, ...page(largestBelow.all(caId, dimension, after.standing, countMax - same.length))];
+    },
+    async standingValues(caId, dimension, after, countMax) {
+      checkPage(countMax);
+      const rows =
+        after === undefined ? fromFirst.all(caId, dimension, countMax) : inOrder.all(caId, dimension, after, countMax);
+      return page(rows);
+    },
+    async standings(caId, dimension, asked) {
+      invariant(asked.length <= pageMax, 'out-of-bounds', `${asked.length} values in one call`);
+      return asked.map((value) => (standingOf.get(caId, dimension, value)?.standing ?? 0) as number);
+    },
+    async countValues(caIds, dimension, countMax) {
+      const first = caIds[0];
+      if (first === undefined) return { count: 0, exact: true };
+      if (caIds.length === 1) {
+        const count = counted.get(first, dimension, countMax + 1)!.n as number;
+        return { count: Math.min(count, countMax), exact: count <= countMax };
+      }
+      const seen = new Set<unknown>();
+      let exact = true;
+      for (const caId of caIds) {
+        const rows = values.all(caId, dimension, countMax + 1);
+        if (rows.length > countMax) exact = false;
+        for (const { value } of rows) seen.add(value);
+      }
+      return { count: seen.size, exact };
+    },
+  };
+}
+
+function createKeyReads(database: DatabaseSync): InventoryReads['certificatesOfKey'] {
+  const byKey =
+    database.prepare(`SELECT i.request_id, i.ordinal, i.ca_id, i.state, r.owner, r.fleet, r.profile, r.key_type,
+      r.credential_id, c.not_before, c.not_after
+    FROM certificates c JOIN issuances i ON i.issuance = c.issuance JOIN requests r ON r.issuance = c.issuance
+    WHERE c.spki_sha256 = ? ORDER BY c.issuance LIMIT ?`);
+  return async (spkiSha256, countMax) => {
+    checkPage(countMax);
+    return byKey.all(spkiSha256, countMax).map(
+      (row): CertificateOfKey => ({
+        issuanceId: issuanceIdOf(row.request_id as string, row.ordinal as number),
+        caId: row.ca_id as string,
+        owner: row.owner as string,
+        fleet: row.fleet as string,
+        profile: row.profile as string,
+        keyType: row.key_type as string,
+        credentialId: row.credential_id as string,
+        state: row.state as IssuanceState,
+        notBefore: row.not_before as number,
+        notAfter: row.not_after as number,
+      }),
+    );
+  };
+}
