@@ -7,6 +7,8 @@ export interface CommandIo {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
   readonly readStdin: (bytesMax: number) => Promise<Uint8Array>;
+  /** Asks for a line of standard input; undefined at its end, or where nobody can answer. */
+  readonly readLine?: (question: string, write: (text: string) => void) => Promise<string | undefined>;
   /** Wall clock, epoch milliseconds. */
   readonly now: () => number;
   readonly monotonic: () => number;

@@ -1,4 +1,5 @@
 /** The command: `npx sealwright COMMAND`. Everything it needs of the process is handed over here. */
+import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandFailure } from './command.ts';
 import { main } from './main.ts';
@@ -15,6 +16,19 @@ async function readStdin(bytesMax: number): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
+let reader: Interface | undefined;
+let lines: AsyncIterator<string> | undefined;
+
+/** One reader for all questions: lines that came before their question are not lost. */
+async function readLine(question: string, write: (text: string) => void): Promise<string | undefined> {
+  write(question);
+  reader ??= createInterface({ input: process.stdin, terminal: false });
+  lines ??= reader[Symbol.asyncIterator]();
+  const { done, value } = await lines.next();
+  if (process.stdin.isTTY !== true) write('\n');
+  return done === true ? undefined : value;
+}
+
 // A reader that stops early (`| head`) is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
@@ -27,7 +41,9 @@ process.exitCode = await main(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   readStdin,
+  readLine,
   now: Date.now,
   monotonic: () => performance.now(),
   sleep: (ms) => sleep(ms),
 });
+reader?.close();

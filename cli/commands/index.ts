@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { auditCommands } from './audit.ts';
 import { authoritiesCommands } from './authorities.ts';
+import { ceremonyCommands } from './ceremony.ts';
 import { credentialCommands } from './credential.ts';
 import { dlqCommands } from './dlq.ts';
 import { enrollCommand } from './enroll.ts';
@@ -18,4 +19,5 @@ export const commands: readonly Command[] = [
   ...orphanCommands,
   ...auditCommands,
   ...dlqCommands,
+  ...ceremonyCommands,
 ];

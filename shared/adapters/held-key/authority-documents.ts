@@ -45,16 +45,26 @@ export async function buildAuthorityCertificate(
   key: HeldKey,
   random: (bytes: number) => Uint8Array,
 ): Promise<Uint8Array> {
+  const tbs = await buildAuthorityTbs(order, key.publicKey, random);
+  return assembleCertificate(tbs, order.issuer.signingAlgorithm, await key.sign(tbs));
+}
+
+/** The TBSCertificate of `buildAuthorityCertificate`, for whoever has to write it down before it is signed. */
+export async function buildAuthorityTbs(
+  order: AuthoritySigningOrder,
+  issuerKey: SubjectPublicKey,
+  random: (bytes: number) => Uint8Array,
+): Promise<Uint8Array> {
   const { authority, issuer, issuerCertificateDer, notBefore, notAfter } = order;
   const request = parseCertificationRequest(order.requestDer);
   const faults = await requestFaults(request, authority);
   if (faults.length > 0) throw new Error(`the request of CA ${authority.id} is not usable: ${faults.join('; ')}`);
   const issuerKeyOwner = issuerCertificateDer === undefined ? request : parseCertificate(issuerCertificateDer).tbs;
-  if (issuerKeyOwner.publicKey.sha256 !== key.publicKey.sha256) {
+  if (issuerKeyOwner.publicKey.sha256 !== issuerKey.sha256) {
     throw new Error(`the key that would sign for ${issuer.id} is not the one that its certificate names`);
   }
   const subject = encodeDistinguishedName(authority.subject);
-  const tbs = buildTbsCertificate({
+  return buildTbsCertificate({
     serialNumber: positive(random(serialBytes)),
     signingAlgorithm: issuer.signingAlgorithm,
     issuer: issuerCertificateDer === undefined ? subject : parseCertificate(issuerCertificateDer).tbs.subject.der,
@@ -64,7 +74,6 @@ export async function buildAuthorityCertificate(
     publicKey: request.publicKey.der,
     extensions: extensionsOf(order, request.publicKey),
   });
-  return assembleCertificate(tbs, issuer.signingAlgorithm, await key.sign(tbs));
 }
 
 /** Positive, and never zero: RFC 5280 §4.1.2.2. The second bit keeps its length. */
