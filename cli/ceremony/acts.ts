@@ -9,7 +9,7 @@ import {
   type Evidence,
 } from '../../shared/ceremony/ceremony.ts';
 import { evaluateCustody } from '../../shared/custody/custody.ts';
-import type { KeyDescription } from '../../shared/custody/key-description.ts';
+import type { ClusterDescription, KeyDescription } from '../../shared/custody/key-description.ts';
 import { isSoftHsm } from '../../shared/custody/softhsm.ts';
 import { sha256Hex } from '../../shared/pki/hash.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
@@ -180,22 +180,27 @@ async function readEvidence(session: CeremonySession, _act: CeremonyAct, step: n
 
 /** The members that a transcript keeps, whatever else a description comes to hold. */
 function evidenceOf(key: KeyDescription): Evidence {
-  const { source, model, keyId, spkiSha256, keyAlgorithm, attributes, securityLevel, status, readAt, module } = key;
-  const { standard, certificateNumber, cmvpStatus } = key;
+  const { attributes, module, cluster, origin } = key;
   return {
-    source,
-    model,
-    keyId,
-    spkiSha256,
-    keyAlgorithm,
+    ...pick(key, ['source', 'model', 'keyId', 'spkiSha256', 'keyAlgorithm', 'securityLevel', 'status', 'readAt']),
+    ...{ standard: key.standard, certificateNumber: key.certificateNumber, cmvpStatus: key.cmvpStatus },
     attributes: attributes && pick(attributes, attributeNames),
-    securityLevel,
-    standard,
-    certificateNumber,
-    cmvpStatus,
-    module: module && pick(module, moduleNames),
-    status,
-    readAt,
+    module: module && pick(module, ['manufacturer', 'model', 'serial', 'firmware', 'library']),
+    cluster: cluster && clusterOf(cluster),
+    origin: origin && {
+      ...{ kind: origin.kind, knownBy: origin.knownBy },
+      ...{ backupId: origin.backupId, restoredAt: origin.restoredAt },
+    },
+  };
+}
+
+function clusterOf(cluster: ClusterDescription): NonNullable<Evidence['cluster']> {
+  const { hsms, latestBackup, sourceBackupId, backupRetentionDays, backupCount, foreignServers } = cluster;
+  return {
+    ...pick(cluster, ['source', 'clusterId', 'state', 'hsmType', 'mode', 'readAt']),
+    hsms: hsms.map((hsm) => pick(hsm, ['hsmId', 'state', 'zone', 'eniIp'])),
+    latestBackup: latestBackup && pick(latestBackup, ['backupId', 'createdAt', 'mode', 'neverExpires']),
+    ...{ sourceBackupId, backupRetentionDays, backupCount, foreignServers },
   };
 }
 
@@ -208,7 +213,6 @@ const attributeNames = [
   'local',
   'sign',
 ] as const;
-const moduleNames = ['manufacturer', 'model', 'serial', 'firmware', 'library'] as const;
 
 function pick<T extends object, const K extends readonly (keyof T)[]>(value: T, names: K): Pick<T, K[number]> {
   return Object.fromEntries(names.map((name) => [name, value[name]])) as Pick<T, K[number]>;

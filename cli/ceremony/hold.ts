@@ -12,6 +12,7 @@ import {
   type CeremonySummary,
   certifiedAuthority,
 } from '../../shared/ceremony/ceremony.ts';
+import type { ClusterDescription } from '../../shared/custody/key-description.ts';
 import {
   type Authority,
   findAuthority,
@@ -176,8 +177,39 @@ async function openBoth(
     library: { path, softhsmConf: context.io.environment.SOFTHSM2_CONF },
     authority,
     readPin: () => pin,
+    ...clusterReader(context, hierarchy),
   });
   return { token, operator: operatorOf() };
+}
+
+/** Nothing without --cluster: then what PKCS #11 says is all there is, and no validation is known. */
+function clusterReader(
+  context: CommandContext,
+  { stage }: Hierarchy,
+): { readonly describeCluster?: () => Promise<ClusterDescription> } {
+  const clusterId = context.option('cluster');
+  const region = context.option('region') ?? context.io.environment.AWS_REGION;
+  if (clusterId === undefined) return {};
+  if (region === undefined) throw new UsageError('--cluster needs --region, or AWS_REGION');
+  return {
+    async describeCluster() {
+      const { createCloudHsmClient } = await import('../../shared/adapters/cloudhsm/client.ts');
+      const { describeCluster } = await import('../../shared/adapters/cloudhsm/describe-cluster.ts');
+      const { configuredServers, libraryConfigurationDefault } = await import(
+        '../../shared/adapters/cloudhsm/library-configuration.ts'
+      );
+      const client = createCloudHsmClient({ stage, region });
+      try {
+        const servers = configuredServers(libraryConfigurationDefault);
+        return await describeCluster(client, { clusterId, configuredServers: servers, now: context.io.now() });
+      } catch (error) {
+        const message = `CloudHSM does not say what cluster ${printable(clusterId)} is: ${printable((error as Error).message)}`;
+        throw new CommandFailure('cluster-unreadable', message, ['check the region and the credentials']);
+      } finally {
+        client.destroy();
+      }
+    },
+  };
 }
 
 /** SoftHSM even where another module is configured: a rehearsal never touches that one. */

@@ -32,6 +32,8 @@ export const ceremonyCommands: readonly Command[] = [
     options: {
       ...holdOptions,
       pin: { type: 'string', value: 'SOURCE', help: 'fd:N, file:PATH, prompt or secretsmanager:ARN (prompt)' },
+      cluster: { type: 'string', value: 'ID', help: 'CloudHSM cluster behind the module, to be asked what it is' },
+      region: { type: 'string', value: 'REGION', help: 'Region of the cluster (AWS_REGION)' },
     },
     examples: [
       'SEALWRIGHT_PKCS11_MODULE=/opt/hsm/pkcs11.so npx sealwright ceremony run root.yaml --out /media/root-g1',

@@ -75,6 +75,22 @@ const moduleReport = exactly({
   }),
 });
 
+const backup = exactly({ backupId: said, createdAt: whole, mode: said, neverExpires: truth });
+const cluster = exactly({
+  source: oneOf('provider', 'emulator'),
+  clusterId: said,
+  state: said,
+  hsmType: said,
+  mode: oneOf('FIPS', 'NON_FIPS', 'unknown'),
+  hsms: listOf(exactly({ hsmId: said, state: said, zone: said, eniIp: said }), 64),
+  sourceBackupId: optional(said),
+  backupRetentionDays: optional(whole),
+  latestBackup: optional(backup),
+  backupCount: optional(whole),
+  foreignServers: optional(listOf(said, 64)),
+  readAt: whole,
+});
+
 const evidence = exactly({
   source: oneOf('module', 'provider', 'emulator', 'process'),
   model: oneOf('software', 'self-managed-hsm', 'managed-ca'),
@@ -87,6 +103,15 @@ const evidence = exactly({
   certificateNumber: optional(said),
   cmvpStatus: optional(oneOf('active', 'historical', 'revoked', 'unknown')),
   module: optional(exactly({ manufacturer: said, model: said, serial: said, firmware: said, library: said })),
+  cluster: optional(cluster),
+  origin: optional(
+    exactly({
+      kind: oneOf('restored'),
+      knownBy: oneOf('provider', 'record', 'place'),
+      backupId: optional(said),
+      restoredAt: optional(whole),
+    }),
+  ),
   status: oneOf('usable', 'disabled', 'pending', 'expired', 'gone'),
   readAt: whole,
 });

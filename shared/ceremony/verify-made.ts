@@ -238,7 +238,7 @@ function verifyEvidence({ body, index, at }: RecordOf<'done/read-evidence'>, sta
   const decision = evaluateCustody(
     authority.custody,
     { spkiSha256: keySha256 ?? '', keyAlgorithm: authority.keyAlgorithm },
-    evidence as KeyDescription,
+    evidence as unknown as KeyDescription,
     custodyStage(opened.body.mode, hierarchy.stage),
     evidence.readAt,
   );

@@ -1,16 +1,17 @@
 /** One token and one key of a CA, as a key ceremony uses them: each answer is the module's own. */
 import { randomBytes } from 'node:crypto';
 import type { ModuleReport } from '../../ceremony/record.ts';
-import type { KeyAttributes, KeyDescription, ModuleDescription } from '../../custody/key-description.ts';
+import type { ClusterDescription, KeyAttributes, KeyDescription } from '../../custody/key-description.ts';
 import type { Authority } from '../../hierarchy/hierarchy.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
 import type { SubjectPublicKey } from '../../pki/public-key.ts';
 import { buildAuthorityRequest } from '../held-key/authority-documents.ts';
-import { bindKey, describeKey, type ModuleValidation } from './describe-key.ts';
+import { bindKey, describeKey } from './describe-key.ts';
 import { findKeyPair, readKeyAttributes } from './key-objects.ts';
 import type { LibraryOptions } from './library.ts';
 import { createPkcs11Provisioner } from './provisioner.ts';
 import { Pkcs11Failure } from './return-values.ts';
+import { storeOriginOf } from './store-origin.ts';
 import { openToken, type Session, type TokenOptions, trimmed } from './token.ts';
 
 export interface CeremonyTokenOptions {
@@ -18,8 +19,8 @@ export interface CeremonyTokenOptions {
   /** With its `pkcs11` section; its subject is the one that is certified. */
   readonly authority: Authority;
   readonly readPin: () => string;
-  /** What is known of a module's validation; not asked for an emulator. */
-  readonly validationOf?: (module: ModuleDescription) => ModuleValidation | undefined;
+  /** The cluster behind the library, where its provider can be asked: whose validation holds. A rejection is no evidence. */
+  readonly describeCluster?: () => Promise<ClusterDescription>;
   readonly openLibrary?: TokenOptions['openLibrary'];
 }
 
@@ -99,11 +100,14 @@ export function createCeremonyToken(options: CeremonyTokenOptions): CeremonyToke
         const { signer, handles } = await bound(session);
         return signer.sign(session, handles.privateKey, tbs);
       }),
-    readEvidence: (now) =>
-      token.withSession(async (session) => {
+    async readEvidence(now) {
+      const cluster = await options.describeCluster?.();
+      const origin = storeOriginOf(library);
+      return token.withSession(async (session) => {
         const found = await bindKey(session, keyLabel, signingAlgorithm);
-        return describeKey(session, found, options.validationOf, now);
-      }),
+        return describeKey(session, found, { cluster, origin }, now);
+      });
+    },
     close: () => token.close(),
   };
 }
