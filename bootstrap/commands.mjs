@@ -22,6 +22,7 @@ const commands = {
   check: { entry: ['bootstrap/check.mjs'], wantsHsm: false, service: false, inProject: true },
   bench: { entry: ['bench/main.ts'], wantsHsm: true, service: true, inProject: true },
   simulate: { entry: ['test/crash/simulate.ts'], wantsHsm: false, service: false, inProject: true },
+  'pca:conformance': { entry: ['test/conformance/main.ts'], wantsHsm: false, service: false, inProject: true },
   cli: { entry: ['cli/sealwright.ts'], wantsHsm: false, service: false, inProject: false },
 };
 

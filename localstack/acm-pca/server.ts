@@ -22,9 +22,10 @@ import { openStore } from './store.ts';
 import { createSwitches } from './switches.ts';
 import { formatUuid } from './uuid.ts';
 
-const bodyBytesMax = 1_048_576;
+/** A CertificateChain of 2,097,152 bytes in base64, and what goes with it. */
+const bodyBytesMax = 3_145_728;
 /** A body over its limit is read to here and thrown away, so that the client sees the answer and not a reset connection. */
-const drainBytesMax = 16 * bodyBytesMax;
+const drainBytesMax = 6 * bodyBytesMax;
 const connectionsMax = 1024;
 const closeWaitMsMax = 2000;
 const closeIdleIntervalMs = 20;

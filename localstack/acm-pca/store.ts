@@ -39,9 +39,20 @@ export interface AuthorityRecord {
   readonly keyStorageSecurityStandard: string;
   readonly usageMode: 'GENERAL_PURPOSE' | 'SHORT_LIVED_CERTIFICATE';
   readonly tags: readonly Tag[];
+  readonly permissions?: readonly GrantedPermission[];
+  /** Policy document. */
+  readonly policy?: string;
   readonly idempotencyToken?: string;
   readonly certificate?: string;
   readonly chain?: string;
+}
+
+/** What CreatePermission gave to a principal. */
+export interface GrantedPermission {
+  readonly createdAt: EpochMs;
+  readonly principal: string;
+  readonly sourceAccount: string;
+  readonly actions: readonly string[];
 }
 
 /** One issued certificate, or one issuance that failed after it was accepted (`failure` then says why and `der` is absent). */
@@ -77,6 +88,8 @@ export interface Store extends ReportRows {
   /** Durable when the promise resolves; rows of one turn of the loop share a transaction. */
   insertCertificate(row: CertificateRow): Promise<void>;
   findCertificate(authorityId: string, serialHex: string): CertificateRow | undefined;
+  /** Durable on return. */
+  revokeCertificate(authorityId: string, serialHex: string, at: EpochMs, reason: string): void;
   /** Rows issued after `since`, newest first: what the idempotency window needs after a restart. */
   certificatesSince(since: EpochMs): Iterable<CertificateRow>;
   /** Lets go every held issuance of the CA: its certificates are there from `at` on. Durable on return. */
@@ -204,6 +217,14 @@ function openCertificateRows(db: DatabaseSync, queue: CommitQueue) {
     }
   }
 
+  const revoke = db.prepare(
+    'UPDATE certificate SET revoked_at = ?, revocation_reason = ? WHERE serial = ? AND authority_id = ?',
+  );
+
+  function revokeCertificate(authorityId: string, serialHex: string, at: EpochMs, reason: string): void {
+    revoke.run(at, reason, serialHex, authorityId);
+  }
+
   const release = db.prepare(
     `UPDATE certificate SET ready_at = ? WHERE authority_id = ? AND ready_at = ${heldReadyAt}`,
   );
@@ -232,7 +253,7 @@ function openCertificateRows(db: DatabaseSync, queue: CommitQueue) {
     return new Map(counts);
   }
 
-  return { insertCertificate, findCertificate, certificatesSince, releaseHeld, certificateCounts };
+  return { insertCertificate, findCertificate, revokeCertificate, certificatesSince, releaseHeld, certificateCounts };
 }
 
 function openAuthorities(db: DatabaseSync) {

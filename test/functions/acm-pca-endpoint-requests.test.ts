@@ -6,7 +6,6 @@ import {
   GetCertificateAuthorityCsrCommand,
   GetCertificateCommand,
   type IssueCertificateRequest,
-  RevokeCertificateCommand,
   UpdateCertificateAuthorityCommand,
 } from '@aws-sdk/client-acm-pca';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -215,8 +214,8 @@ describe('the wire protocol', () => {
     expect(await raw('{}')).toMatchObject({ status: 400, type: 'ValidationException' });
   });
 
-  it('refuses a body over 1 MiB with 413 and goes on (limits)', async () => {
-    const body = Buffer.alloc(1_048_577, ' ');
+  it('refuses a body over 3 MiB with 413 and goes on (limits)', async () => {
+    const body = Buffer.alloc(3_145_729, ' ');
     expect(await raw(body)).toMatchObject({ status: 413, type: 'RequestEntityTooLargeException' });
     expect(await raw(body.subarray(1))).toMatchObject({ status: 400, type: 'SerializationException' });
   });
@@ -237,13 +236,5 @@ describe('the wire protocol', () => {
     expect(await of(undefined)).toMatchObject(unknown);
     expect(await raw('{}', { 'content-type': 'text/plain' })).toMatchObject(unknown);
     expect(await raw('{}', {}, 'PUT')).toMatchObject(unknown);
-    const notThere = client.send(
-      new RevokeCertificateCommand({
-        CertificateAuthorityArn: root,
-        CertificateSerial: '01',
-        RevocationReason: 'UNSPECIFIED',
-      }),
-    );
-    expect(await errorNameOf(notThere)).toBe('UnknownOperationException');
   });
 });

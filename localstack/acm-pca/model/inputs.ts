@@ -28,6 +28,9 @@ const signingAlgorithm = oneOf(
   'SHA256WITHRSA',
   'SHA384WITHRSA',
   'SHA512WITHRSA',
+  'SHA256WITHRSA_PSS',
+  'SHA384WITHRSA_PSS',
+  'SHA512WITHRSA_PSS',
   'SM3WITHSM2',
   'ML_DSA_44',
   'ML_DSA_65',
@@ -168,6 +171,8 @@ const accessDescription = structure({
 });
 
 const status = oneOf('CREATING', 'PENDING_CERTIFICATE', 'ACTIVE', 'DELETED', 'DISABLED', 'EXPIRED', 'FAILED');
+const principal = string({ max: 128, pattern: /^[^*]+$/ });
+const accountId = string({ min: 12, max: 12, pattern: /^[0-9]+$/ });
 const onAuthority = { 'CertificateAuthorityArn!': arn };
 
 /** Input shape of each operation. */
@@ -244,6 +249,34 @@ export const inputs = {
     'AuditReportResponseFormat!': oneOf('JSON', 'CSV'),
   }),
   DescribeCertificateAuthorityAuditReport: structure({ ...onAuthority, 'AuditReportId!': auditReportId }),
+  RevokeCertificate: structure({
+    ...onAuthority,
+    'CertificateSerial!': string({ max: 128 }),
+    'RevocationReason!': oneOf(
+      'UNSPECIFIED',
+      'KEY_COMPROMISE',
+      'CERTIFICATE_AUTHORITY_COMPROMISE',
+      'AFFILIATION_CHANGED',
+      'SUPERSEDED',
+      'CESSATION_OF_OPERATION',
+      'PRIVILEGE_WITHDRAWN',
+      'A_A_COMPROMISE',
+    ),
+  }),
+  CreatePermission: structure({
+    ...onAuthority,
+    'Principal!': principal,
+    SourceAccount: accountId,
+    'Actions!': list(oneOf('IssueCertificate', 'GetCertificate', 'ListPermissions'), 1, 3),
+  }),
+  DeletePermission: structure({ ...onAuthority, 'Principal!': principal, SourceAccount: accountId }),
+  ListPermissions: structure({ ...onAuthority, MaxResults: maxResults, NextToken: nextToken }),
+  PutPolicy: structure({
+    'ResourceArn!': arn,
+    'Policy!': string({ min: 1, max: 81_920, pattern: /^[\u0009\u000A\u000D\u0020-\u00FF]+$/ }),
+  }),
+  GetPolicy: structure({ 'ResourceArn!': arn }),
+  DeletePolicy: structure({ 'ResourceArn!': arn }),
 } satisfies Readonly<Record<string, Shape>>;
 
 export type OperationName = keyof typeof inputs;

@@ -16,8 +16,8 @@ import type { AuthorityRecord } from '../store.ts';
 import { formatUuid } from '../uuid.ts';
 import { timestamp } from './describe-authority.ts';
 
-/** States in which a CA has issued nothing yet, or is no longer served. */
-const statesWithoutReports: readonly string[] = ['CREATING', 'PENDING_CERTIFICATE', 'DELETED'];
+/** A CA has reports while ACTIVE or DISABLED (user guide, "CA status"). */
+const statesWithReports: readonly string[] = ['ACTIVE', 'DISABLED'];
 
 /** Status at `now`: a report is CREATING until its delay is over, even when it is written. */
 export function reportStatus(report: AuditReport, now: EpochMs): AuditReport['status'] {
@@ -49,7 +49,7 @@ export function createCertificateAuthorityAuditReport(
   if (!isBucketName(bucket)) refuse('InvalidArgsException', 'The S3 bucket name is not valid.');
   const now = endpoint.clock();
   const status = statusOf(record, now);
-  if (statesWithoutReports.includes(status)) refuseState(record, status);
+  if (!statesWithReports.includes(status)) refuseState(record, status);
   requireTurn(endpoint, record, now);
   const format = input.AuditReportResponseFormat as AuditReportFormat;
   const id = formatUuid(endpoint.randomBytes(16));

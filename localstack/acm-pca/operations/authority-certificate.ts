@@ -44,8 +44,8 @@ export function getCertificateAuthorityCsr(endpoint: Endpoint, input: GetCertifi
 }
 
 /**
- * ImportCertificateAuthorityCertificate: the first one makes the CA ACTIVE, a later one renews it; a DISABLED CA stays
- * disabled. The rules for certificate and chain are those of `verifyImport`.
+ * ImportCertificateAuthorityCertificate: the first one makes the CA ACTIVE, a later one renews it, when ACTIVE or EXPIRED;
+ * a DISABLED CA takes none (user guide, "CA status"). The rules for certificate and chain are those of `verifyImport`.
  */
 export async function importCertificateAuthorityCertificate(
   endpoint: Endpoint,
@@ -60,7 +60,7 @@ export async function importCertificateAuthorityCertificate(
   const chain = imported.chain.map(({ der }) => pemText(encodePem('CERTIFICATE', der))).join('\n');
   endpoint.store.saveAuthority({
     ...withoutChain(record),
-    status: record.status === 'DISABLED' ? 'DISABLED' : 'ACTIVE',
+    status: 'ACTIVE',
     stateChangedAt: now,
     certificate: Buffer.from(imported.certificate.der).toString('base64'),
     ...(chain === '' ? {} : { chain }),
@@ -79,7 +79,7 @@ function requireImportable(endpoint: Endpoint, arn: string): AuthorityRecord {
   if (status === 'CREATING') {
     refuse('RequestInProgressException', `The certificate authority ${record.arn} is being created.`);
   }
-  if (status === 'DELETED') refuseState(record, status);
+  if (status === 'DELETED' || status === 'DISABLED') refuseState(record, status);
   return record;
 }
 

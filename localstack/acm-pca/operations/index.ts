@@ -11,6 +11,15 @@ import {
 import { createCertificateAuthority } from './create-authority.ts';
 import { describeCertificateAuthority, listCertificateAuthorities } from './describe-authority.ts';
 import { getCertificate, issueCertificate } from './issue-certificate.ts';
+import {
+  createPermission,
+  deletePermission,
+  deletePolicy,
+  getPolicy,
+  listPermissions,
+  putPolicy,
+} from './permissions.ts';
+import { revokeCertificate } from './revoke-certificate.ts';
 import { listTags, tagCertificateAuthority, untagCertificateAuthority } from './tags.ts';
 import {
   deleteCertificateAuthority,
@@ -38,6 +47,13 @@ const operations: Readonly<Record<OperationName, Operation>> = {
   ListTags: listTags,
   CreateCertificateAuthorityAuditReport: createCertificateAuthorityAuditReport,
   DescribeCertificateAuthorityAuditReport: describeCertificateAuthorityAuditReport,
+  RevokeCertificate: revokeCertificate,
+  CreatePermission: createPermission,
+  DeletePermission: deletePermission,
+  ListPermissions: listPermissions,
+  PutPolicy: putPolicy,
+  GetPolicy: getPolicy,
+  DeletePolicy: deletePolicy,
 };
 
 /** Whether there is an operation of this name. */

@@ -57,6 +57,7 @@ export function listTags(endpoint: Endpoint, input: ListTagsRequest): object {
     listName: `tags ${record.id}`,
     token: input.NextToken,
     sizeMax: input.MaxResults ?? tagsMax,
+    tokenError: 'ValidationException',
   });
   return { Tags: items, ...(nextToken === undefined ? {} : { NextToken: nextToken }) };
 }
