@@ -28,7 +28,7 @@ function present({ issuance, issuanceId, lastError, sentAt, deadAt, ...letter }:
     issuanceId: issuanceId ?? null,
     lastError: lastError ?? null,
     sentAt: rfc3339(sentAt),
-    deadAt: rfc3339(deadAt),
+    deadAt: deadAt === undefined ? null : rfc3339(deadAt),
     issuance:
       issuance === undefined
         ? null

@@ -25,7 +25,8 @@ export interface DeadLetterDescription {
   /** Code of the last error: as the queue kept it, else as the ledger did. */
   readonly lastError: string | undefined;
   readonly sentAt: EpochMs;
-  readonly deadAt: EpochMs;
+  /** Undefined where the queue does not tell. */
+  readonly deadAt: EpochMs | undefined;
   /** What the ledger, the truth, says of the issuance; undefined when it has none of this id. */
   readonly issuance:
     | {

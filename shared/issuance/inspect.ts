@@ -55,7 +55,7 @@ async function lookAtQueues({ queues }: InspectPorts, raise: RaiseAlarm): Promis
   await Promise.all(
     [...queues].map(async ([queue, { depth }]) => {
       const { visible, inFlight, oldestAgeMs } = await depth();
-      if (oldestAgeMs > queueAgeMsMax) raise('queue-age', { queue, visible, inFlight, oldestAgeMs });
+      if ((oldestAgeMs ?? 0) > queueAgeMsMax) raise('queue-age', { queue, visible, inFlight, oldestAgeMs });
     }),
   );
 }

@@ -11,10 +11,13 @@ export interface WorkQueue {
   depth(): Promise<QueueDepth>;
 }
 
+/** As the queue counts: SQS approximately, some seconds late, and up to a minute while nothing is sent. */
 export interface QueueDepth {
   readonly visible: number;
+  /** Delivered and not settled, or not due yet. */
   readonly inFlight: number;
-  readonly oldestAgeMs: number;
+  /** Age of the oldest message. Absent where the queue does not tell: for SQS CloudWatch has ApproximateAgeOfOldestMessage. */
+  readonly oldestAgeMs?: number;
   /** Messages acknowledged so far, as far as this process knows; never falls. Absent where the queue does not tell. */
   readonly acknowledgedTotal?: number;
 }
@@ -55,14 +58,15 @@ export interface DeadLetter {
   readonly id: string;
   /** The queue that gave it up. */
   readonly queue: string;
-  /** As it was sent. Nothing on a queue is trusted: it may be no issuance id at all, and is shown escaped. */
+  /** As it was sent, but cut where it is longer than any issuance id. Not trusted: it is shown escaped. */
   readonly body: string;
-  /** Deliveries, over all the times that this body was given up. */
+  /** Deliveries, over all the times that this body was given up, as far as the queue still knows of them. */
   readonly receiveCount: number;
   /** Code of the last error, where the queue kept it. */
   readonly lastError?: string;
   readonly sentAt: EpochMs;
-  readonly deadAt: EpochMs;
+  /** When it was given up. Absent where the queue does not tell (SQS). */
+  readonly deadAt?: EpochMs;
 }
 
 export interface DeadLetterPage {
@@ -73,7 +77,8 @@ export interface DeadLetterPage {
 
 /**
  * The dead letters of every queue. A body that is given up again takes the place of its earlier dead letter, so that
- * there are no more of them than issuances in trouble.
+ * there are no more of them than issuances in trouble. On SQS, which keeps messages and nothing else, it does so in what is
+ * listed, not in what is counted; an answer is what this process could see then, and may miss what another looks at.
  */
 export interface DeadLetterStore {
   /** How many wait, by the queue that gave them up; queues without any are left out. */

@@ -6,6 +6,8 @@ const differences = {
   receiveCountMax: 3,
   lagMsMax: 0,
   keepsLastError: true,
+  tellsOldestAge: true,
+  tellsDeadAt: true,
   batchCountMax: 10_000,
 };
 queueSuite('SQLite in memory', () => queueHarness('memory', 3), { ...differences, durable: false });

@@ -5,13 +5,15 @@ import { errorDescriptions, SealwrightError } from '../../issuance/errors.ts';
 import { MalformedError } from '../../pki/malformed.ts';
 import { type HttpResponse, problemResponse } from './http-response.ts';
 
-/** Errors of an adapter that mean the ledger cannot be written now; they carry one of these codes. */
+/** Errors of an adapter that mean the ledger, or a queue, cannot be read or written now; they carry one of these codes. */
 const storageCodes: ReadonlySet<unknown> = new Set([
   'storage-full',
   'storage-failed',
   'ledger-overloaded',
   'storage-closed',
   'state-corrupt',
+  'queue-throttled',
+  'queue-unavailable',
 ]);
 const storageRetryAfterMs = 5_000;
 

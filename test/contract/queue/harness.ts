@@ -24,6 +24,10 @@ export interface QueueDifferences {
   readonly lagMsMax: number;
   /** False for a queue that has no room for the error of a delivery beside a message. */
   readonly keepsLastError: boolean;
+  /** False for a queue that counts its messages, and does not know the age of the oldest. */
+  readonly tellsOldestAge: boolean;
+  /** False for a queue whose dead letters do not know when they were given up. */
+  readonly tellsDeadAt: boolean;
   /** Messages to send in the largest batch of these cases. */
   readonly batchCountMax: number;
 }
