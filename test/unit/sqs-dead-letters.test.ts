@@ -115,7 +115,8 @@ describe('dead letters on SQS', () => {
 
   it('deletes nothing that could not be sent back (redrive-send-fails)', async () => {
     holds('enrolment-dead', [dead('m1', 'a.1', 5)]);
-    on(SendMessageBatchCommand).resolves({ Failed: [{ Id: '0', SenderFault: true, Code: 'InvalidMessageContents' }] });
+    const Failed = [{ Id: '0', SenderFault: true, Code: 'InvalidMessageContents' }];
+    on(SendMessageBatchCommand).resolves({ Failed } as never);
     await expect(open().redrive('enrolment.m1')).rejects.toMatchObject({ code: 'queue-refused' });
     expect(inputs(DeleteMessageCommand)).toEqual([]);
   });
@@ -124,7 +125,7 @@ describe('dead letters on SQS', () => {
     const answers = (name: string, visible: string, hidden: string) =>
       on(GetQueueAttributesCommand, { QueueUrl: url(name) }).resolves({
         Attributes: { ApproximateNumberOfMessages: visible, ApproximateNumberOfMessagesNotVisible: hidden },
-      });
+      } as never);
     answers('enrolment-dead', '0', '0');
     answers('signing-pkcs11-dead', '2', '1');
     expect([...(await open().counts())]).toEqual([['signing-pkcs11', 3]]);
