@@ -10,6 +10,7 @@ export default defineConfig({
     ...fast.test,
     include: ['test/aws/**/*.test.ts'],
     exclude: ['node_modules/**'],
+    reporters: [['default', { summary: false }], './localstack/emulators/lane-reporter.ts'],
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -19,6 +19,7 @@ const commands = {
     service: false,
     inProject: true,
   },
+  'test:aws': { entry: ['localstack/emulators/main.ts'], wantsHsm: true, service: true, inProject: true },
   check: { entry: ['bootstrap/check.mjs'], wantsHsm: false, service: false, inProject: true },
   bench: { entry: ['bench/main.ts'], wantsHsm: true, service: true, inProject: true },
   simulate: { entry: ['test/crash/simulate.ts'], wantsHsm: false, service: false, inProject: true },

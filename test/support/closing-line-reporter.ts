@@ -26,6 +26,12 @@ function count(tally: Tally, test: TestCase): void {
  * not load and an error outside every test each count as one failure.
  */
 export default class ClosingLineReporter implements Reporter {
+  readonly #leftOut: number;
+  /** `leftOut`: files that were not even begun, each counted as one skip. */
+  constructor(leftOut?: unknown) {
+    this.#leftOut = typeof leftOut === 'number' ? leftOut : 0;
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
     const tally: Tally = { passed: 0, failed: unhandledErrors.length, skips: [] };
     for (const module of modules) {
@@ -36,7 +42,7 @@ export default class ClosingLineReporter implements Reporter {
     // The default reporter writes its summary at the same event; this line is to be the last one.
     setImmediate(() => {
       for (const { name, reason } of tally.skips) process.stdout.write(`skipped: ${name}: ${reason}\n`);
-      process.stdout.write(`${tally.passed} passed, ${tally.failed} failed, ${tally.skips.length} skipped\n`);
+      process.stdout.write(`${tally.passed} passed, ${tally.failed} failed, ${tally.skips.length + this.#leftOut} skipped\n`);
     });
   }
 }
