@@ -155,7 +155,8 @@ function run(command: string, args: readonly string[], what: string): Promise<vo
     child.on('error', (error) => reject(new MissingError(`${what} could not be installed: ${error.message}`)));
     child.on('close', (status) => {
       if (status === 0) resolve();
-      else reject(new MissingError(`${what} could not be installed: ${output.trim().split('\n').slice(-3).join(' / ')}`));
+      else
+        reject(new MissingError(`${what} could not be installed: ${output.trim().split('\n').slice(-3).join(' / ')}`));
     });
   });
 }

@@ -54,7 +54,9 @@ export async function startListening(options: StartOptions): Promise<ListeningPr
     if (ended !== undefined || performance.now() > until) {
       await stop();
       const tail = readFileSync(options.logFile, 'utf8').trim().split('\n').slice(-12).join('\n  ');
-      throw new Error(`${options.name} does not serve (${ended ?? 'it took too long'}); the end of its log:\n  ${tail}`);
+      throw new Error(
+        `${options.name} does not serve (${ended ?? 'it took too long'}); the end of its log:\n  ${tail}`,
+      );
     }
     await sleep(pollMs);
   }

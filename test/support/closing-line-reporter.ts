@@ -42,7 +42,9 @@ export default class ClosingLineReporter implements Reporter {
     // The default reporter writes its summary at the same event; this line is to be the last one.
     setImmediate(() => {
       for (const { name, reason } of tally.skips) process.stdout.write(`skipped: ${name}: ${reason}\n`);
-      process.stdout.write(`${tally.passed} passed, ${tally.failed} failed, ${tally.skips.length + this.#leftOut} skipped\n`);
+      process.stdout.write(
+        `${tally.passed} passed, ${tally.failed} failed, ${tally.skips.length + this.#leftOut} skipped\n`,
+      );
     });
   }
 }
