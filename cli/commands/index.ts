@@ -3,6 +3,7 @@ import { auditCommands } from './audit.ts';
 import { authoritiesCommands } from './authorities.ts';
 import { ceremonyCommands } from './ceremony.ts';
 import { credentialCommands } from './credential.ts';
+import { custodyCommands } from './custody.ts';
 import { dlqCommands } from './dlq.ts';
 import { enrollCommand } from './enroll.ts';
 import { nameCommands } from './name.ts';
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   ...nameCommands,
   ...orphanCommands,
   ...auditCommands,
+  ...custodyCommands,
   ...dlqCommands,
   ...ceremonyCommands,
 ];

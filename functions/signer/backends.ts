@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { PacedCall, PacingBudget, PacingRate } from '../../shared/adapters/acm-pca/pacing.ts';
-import type { AcmPcaQuotas } from '../../shared/adapters/stack/environment.ts';
+import type { AcmPcaQuotas, CloudHsmPlace } from '../../shared/adapters/stack/environment.ts';
 import type { processStack } from '../../shared/adapters/stack/stack.ts';
 import { findAuthority } from '../../shared/hierarchy/hierarchy.ts';
 import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
@@ -96,22 +96,45 @@ function quotaOwnerOf(authorityArn: string): string {
 
 async function pkcs11Maker(
   stack: Stack,
-  {
-    module,
-    pinFile,
-    softhsmConf,
-  }: { readonly module: string; readonly pinFile: string; readonly softhsmConf: string | undefined },
+  { cloudHsm, module, pinFile, softhsmConf }: NonNullable<Stack['environment']['pkcs11']>,
 ): Promise<MakeBackend> {
   const { createPkcs11Backend } = await import('../../shared/adapters/pkcs11/backend.ts');
   const { readPinFile } = await import('../../shared/adapters/pkcs11/softhsm.ts');
   const library = { path: module, softhsmConf };
+  const describeCluster = cloudHsm === undefined ? undefined : await clusterWatch(stack, cloudHsm);
   return (issuer) =>
     createPkcs11Backend({
+      ...(describeCluster === undefined ? {} : { describeCluster }),
       library,
       authority: heldKeyOf(stack, issuer),
       readPin: () => readPinFile(pinFile),
       clock: stack.clock,
     });
+}
+
+async function clusterWatch(stack: Stack, { clusterId, endpoint, libraryConfiguration, region }: CloudHsmPlace) {
+  const { createCloudHsmClient } = await import('../../shared/adapters/cloudhsm/client.ts');
+  const { createClusterWatch } = await import('../../shared/adapters/cloudhsm/describe-cluster.ts');
+  const { isAwsCloudHsmEndpoint } = await import('../../shared/custody/stage.ts');
+  const { configuredServers, libraryConfigurationDefault } = await import(
+    '../../shared/adapters/cloudhsm/library-configuration.ts'
+  );
+  const client = createCloudHsmClient({
+    stage: stack.hierarchy.stage,
+    region,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    // An emulator is shown credentials that open nothing.
+    ...(endpoint === undefined || isAwsCloudHsmEndpoint(endpoint)
+      ? {}
+      : { credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' } }),
+  });
+  const path = libraryConfiguration ?? libraryConfigurationDefault;
+  return createClusterWatch({
+    client,
+    clusterId,
+    configuredServers: () => configuredServers(path),
+    clock: stack.clock,
+  });
 }
 
 async function softwareMaker(stack: Stack): Promise<MakeBackend> {

@@ -36,6 +36,12 @@ export const alarms = {
     meaning: 'The module or provider did not say how it holds the key of a CA; the CA signs nothing until it does.',
     sampled: true,
   },
+  'hsm-backup-old': {
+    severity: 'ticket',
+    message: 'an HSM cluster has no recent backup',
+    meaning: 'The cluster that holds CA keys has no backup of the last 48 hours: losing it would lose what is newer.',
+    sampled: true,
+  },
   'backend-unavailable': {
     severity: 'page',
     message: 'a CA is unavailable',

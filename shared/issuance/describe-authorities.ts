@@ -1,8 +1,8 @@
 import type { Authority, Hierarchy } from '../hierarchy/hierarchy.ts';
-import { outstandingAt } from '../inventory/outstanding.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import { formatDistinguishedName } from '../pki/names.ts';
 import type { AuthorityDirectory, IssuingAuthority } from './authority-directory.ts';
+import { outstandingOf } from './outstanding-of.ts';
 import type { IssuanceLedger } from './ports.ts';
 
 /** A CA as anybody may see it. */
@@ -35,25 +35,10 @@ export async function describeAuthorities(
   return Promise.all(
     hierarchy.authorities.map(async (authority) => {
       const installed = await authorities.newest(authority.id);
-      const outstanding = installed === undefined ? 0 : await outstandingOf(authority, hierarchy, ledger, at);
+      const counters = installed === undefined ? [] : await ledger.counters(authority.id);
+      const outstanding = installed === undefined ? 0 : outstandingOf(hierarchy, authority, counters, at);
       return describe(authority, installed, backends.has(authority.backend), outstanding);
     }),
-  );
-}
-
-/** Leaves are counted by the ledger; below a CA that signs CAs, those of the hierarchy are what it has issued. */
-async function outstandingOf(
-  authority: Authority,
-  hierarchy: Hierarchy,
-  ledger: Pick<IssuanceLedger, 'counters'>,
-  at: EpochMs,
-): Promise<number> {
-  if (authority.tier !== 'issuance')
-    return hierarchy.authorities.filter(({ parent }) => parent === authority.id).length;
-  const counters = await ledger.counters(authority.id);
-  return outstandingAt(
-    counters.filter(({ dimension }) => dimension === 'total'),
-    at,
   );
 }
 

@@ -28,7 +28,9 @@ import { receiveEnrollment } from '../../shared/issuance/receive-enrollment.ts';
 import { reconcile } from '../../shared/issuance/reconcile.ts';
 import { settleOrphans } from '../../shared/issuance/settle-orphans.ts';
 import { validateEnrollments } from '../../shared/issuance/validate-enrollment.ts';
+import { watchCustody } from '../../shared/issuance/watch-custody.ts';
 import { issue } from '../support/acm-pca-endpoint.ts';
+import { clusterOf } from '../support/clusters.ts';
 import { mappingOf } from '../support/hsm-world.ts';
 import { approved, createCaller, type IssuanceWorld, openIssuanceWorld, receive } from '../support/issuance-world.ts';
 import { newCredential } from '../support/ledger-fixtures.ts';
@@ -106,6 +108,13 @@ function inspecting(changes: (world: IssuanceWorld) => Promise<Partial<InspectPo
 
 const dayMs = 86_400_000;
 
+/** The key of one CA is shown for all of them here, of which the others are told apart. */
+const onlyBackups =
+  (raise: RaiseAlarm): RaiseAlarm =>
+  (name, fields) => {
+    if (fields.caId === 'workloads') raise(name, fields);
+  };
+
 /** What provokes each alarm, by the code that raises it in the service. The type demands all of them. */
 const provocations: Readonly<Record<AlarmName, Provoke>> = {
   misissued: signing(async (world) => {
@@ -117,6 +126,14 @@ const provocations: Readonly<Record<AlarmName, Provoke>> = {
   }),
   'custody-unknown': signing((world) => {
     world.workloads.onDescribe = () => Promise.reject(new Error('no answer'));
+  }),
+  'hsm-backup-old': inWorld(async (world, raise) => {
+    const cluster = clusterOf({ readAt: world.now, backupCount: 0, latestBackup: undefined });
+    const evidenceOf = () => ({
+      describeKey: async () => ({ ...(await world.workloads.describeKey()), cluster }),
+    });
+    const { authorities, hierarchy } = world;
+    await watchCustody({ hierarchy, authorities, evidenceOf, clock: () => world.now, raise: onlyBackups(raise) });
   }),
   'hsm-pin-refused': signing((world) => {
     const cause = new Pkcs11Failure('pin', 'CKR_PIN_INCORRECT', 'refused');

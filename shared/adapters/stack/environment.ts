@@ -22,7 +22,12 @@ export interface EmbeddedEnvironment {
       }
     | undefined;
   readonly pkcs11:
-    | { readonly module: string; readonly pinFile: string; readonly softhsmConf: string | undefined }
+    | {
+        readonly module: string;
+        readonly pinFile: string;
+        readonly softhsmConf: string | undefined;
+        readonly cloudHsm: CloudHsmPlace | undefined;
+      }
     | undefined;
   readonly logLevel: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
 }
@@ -32,6 +37,16 @@ export interface AcmPcaQuotas {
   readonly issuePerSecond?: number;
   readonly getPerSecond?: number;
   readonly shareForOthers?: number;
+}
+
+/** The CloudHSM cluster behind the PKCS #11 library, and where to ask about it. */
+export interface CloudHsmPlace {
+  readonly clusterId: string;
+  readonly region: string;
+  /** Only in stage dev another than AWS's own. */
+  readonly endpoint: string | undefined;
+  /** The library's configuration, which names the HSMs it connects to; undefined: where the library has it by default. */
+  readonly libraryConfiguration: string | undefined;
 }
 
 export class EnvironmentError extends Error {
@@ -71,6 +86,18 @@ function parseQuotas(variables: Variables, faults: string[]): AcmPcaQuotas {
   };
 }
 
+/** Without an id of a cluster nothing is asked, and a key in an HSM has no validation. */
+function parseCloudHsm(variables: Variables): CloudHsmPlace | undefined {
+  const clusterId = variables.SEALWRIGHT_CLOUDHSM_CLUSTER_ID;
+  if (clusterId === undefined || clusterId === '') return undefined;
+  return {
+    clusterId,
+    region: variables.SEALWRIGHT_REGION ?? 'us-east-1',
+    endpoint: variables.SEALWRIGHT_CLOUDHSM_ENDPOINT || undefined,
+    libraryConfiguration: variables.SEALWRIGHT_CLOUDHSM_CONFIGURATION || undefined,
+  };
+}
+
 /** Throws `EnvironmentError` with every fault. */
 export function parseEnvironment(variables: Variables): Environment {
   const faults: string[] = [];
@@ -107,6 +134,7 @@ export function parseEnvironment(variables: Variables): Environment {
           module: required('SEALWRIGHT_PKCS11_MODULE'),
           pinFile: required('SEALWRIGHT_PKCS11_PIN_FILE'),
           softhsmConf: variables.SOFTHSM2_CONF,
+          cloudHsm: parseCloudHsm(variables),
         }
       : undefined,
     logLevel: oneOf('SEALWRIGHT_LOG_LEVEL', variables.SEALWRIGHT_LOG_LEVEL ?? 'WARN', logLevels),
