@@ -6,6 +6,7 @@ import { credentialCommands } from './credential.ts';
 import { custodyCommands } from './custody.ts';
 import { dlqCommands } from './dlq.ts';
 import { enrollCommand } from './enroll.ts';
+import { hierarchyCommands } from './hierarchy.ts';
 import { nameCommands } from './name.ts';
 import { orphanCommands } from './orphan.ts';
 import { statusCommand } from './status.ts';
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   enrollCommand,
   statusCommand,
   ...authoritiesCommands,
+  ...hierarchyCommands,
   ...credentialCommands,
   ...nameCommands,
   ...orphanCommands,

@@ -99,6 +99,7 @@ async function pkcs11Maker(
   { cloudHsm, module, pinFile, softhsmConf }: NonNullable<Stack['environment']['pkcs11']>,
 ): Promise<MakeBackend> {
   const { createPkcs11Backend } = await import('../../shared/adapters/pkcs11/backend.ts');
+  const { Pkcs11Failure } = await import('../../shared/adapters/pkcs11/return-values.ts');
   const { readPinFile } = await import('../../shared/adapters/pkcs11/softhsm.ts');
   const library = { path: module, softhsmConf };
   const describeCluster = cloudHsm === undefined ? undefined : await clusterWatch(stack, cloudHsm);
@@ -107,7 +108,10 @@ async function pkcs11Maker(
       ...(describeCluster === undefined ? {} : { describeCluster }),
       library,
       authority: heldKeyOf(stack, issuer),
-      readPin: () => readPinFile(pinFile),
+      readPin: () => {
+        if (isOnTokenOfFile(stack, issuer)) return readPinFile(pinFile);
+        throw new Pkcs11Failure('pin', 'pin-not-held', `this signer holds no PIN of ${issuer.backendRef}`);
+      },
       clock: stack.clock,
     });
 }
@@ -135,6 +139,12 @@ async function clusterWatch(stack: Stack, { clusterId, endpoint, libraryConfigur
     configuredServers: () => configuredServers(path),
     clock: stack.clock,
   });
+}
+
+/** The PIN is of the token that the file names; tried on the token of an older generation, it would lock that one. */
+function isOnTokenOfFile(stack: Stack, { backendRef, caId }: IssuingAuthority): boolean {
+  const { tokenLabel = '' } = findAuthority(stack.hierarchy, caId)?.pkcs11 ?? {};
+  return backendRef.startsWith(`pkcs11:token=${encodeURIComponent(tokenLabel)};`);
 }
 
 async function softwareMaker(stack: Stack): Promise<MakeBackend> {

@@ -118,7 +118,8 @@ function refuseOutsideDev(hierarchy: Hierarchy): void {
     );
 }
 
-function startAcmPca(state: StateFolder): Promise<ChildService> {
+/** The local ACM PCA endpoint over the state folder's keys and CAs. */
+export function startAcmPca(state: StateFolder): Promise<ChildService> {
   const script = join(import.meta.dirname, '..', 'acm-pca', 'main.ts');
   return startChild(script, ['--port', '0', '--state', state.acmPcaDir, '--region', region], {
     env: childEnvironment({}),
@@ -182,6 +183,8 @@ function childEnvironment(given: Readonly<Record<string, string | undefined>>): 
 function reportStep(say: (text: string) => void): (step: BuildStep) => void {
   return (step) => {
     if (step.kind === 'registered') say(`  built CA ${step.caId} (generation ${step.generation})\n`);
+    if (step.kind === 'adopted') say(`  adopted CA ${step.caId} (generation ${step.generation}) from a ceremony\n`);
+    if (step.kind === 'refused') process.stderr.write(`sealwright: CA ${step.caId}: ${step.reasons.join('; ')}\n`);
     if (step.kind === 'skipped') process.stderr.write(`sealwright: CA ${step.caId} is left out: ${step.reason}\n`);
     if (step.kind === 'failed')
       process.stderr.write(

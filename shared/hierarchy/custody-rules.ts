@@ -20,6 +20,7 @@ export const custodyRules: readonly HierarchyRule[] = [
   { code: 'pkcs11-section-unused', reference: 'PKCS #11 v2.40 §4.4', check: eachAuthority(pkcs11Unused) },
   { code: 'pkcs11-label-length', reference: 'PKCS #11 v2.40 §3.2', check: eachAuthority(labelLength) },
   { code: 'pkcs11-key-shared', reference: custody, check: pkcs11KeyShared },
+  { code: 'pkcs11-tokens-of-signer', reference: oneTokenATier, check: tokensOfSigner },
   { code: 'pkcs11-token-across-tiers', reference: oneTokenATier, check: pkcs11TokenAcrossTiers },
   { code: 'custody-model-backend', reference: custody, check: eachAuthority(modelOfBackend) },
   {
@@ -135,6 +136,19 @@ function pkcs11TokenAcrossTiers(draft: Draft): Finding[] {
     }
     if (before.tier === authority.tier) return [];
     const message = `token '${printable(tokenLabel)}' holds the key of ${nameOf(before)}, which is of tier ${before.tier}, not ${authority.tier}`;
+    return [{ at: [...authority.path, 'pkcs11', 'tokenLabel'], message }];
+  });
+}
+
+/** The signer holds one PIN. */
+function tokensOfSigner(draft: Draft): Finding[] {
+  const onTokens = draft.authorities.filter(
+    ({ backend, pkcs11, tier }) => tier === 'issuance' && backend === 'pkcs11' && pkcs11?.tokenLabel !== undefined,
+  );
+  const [first, ...others] = onTokens;
+  return others.flatMap((authority): Finding[] => {
+    if (first === undefined || authority.pkcs11?.tokenLabel === first.pkcs11?.tokenLabel) return [];
+    const message = `the signer holds the PIN of token '${printable(first.pkcs11?.tokenLabel ?? '')}', where ${nameOf(first)} is, and no other`;
     return [{ at: [...authority.path, 'pkcs11', 'tokenLabel'], message }];
   });
 }

@@ -51,6 +51,7 @@ export const hierarchyFaultCodes = [
   'pkcs11-label-length',
   'pkcs11-key-shared',
   'pkcs11-token-across-tiers',
+  'pkcs11-tokens-of-signer',
   'custody-model-backend',
   'software-outside-dev',
   'custody-level-prod',

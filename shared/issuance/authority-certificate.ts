@@ -148,20 +148,23 @@ function validityFaults({ tbs }: Certificate, issuer: Certificate, order: Author
   ].filter((fault) => fault !== undefined);
 }
 
-async function issuerFaults(certificate: Certificate, issuer: Certificate, order: AuthoritySigningOrder) {
+/** Every fault of a CA certificate as one that `issuer` has signed with the algorithm of its description. */
+export async function issuerFaults(
+  certificate: Certificate,
+  issuer: Certificate,
+  { signingAlgorithm }: Pick<Authority, 'signingAlgorithm'>,
+  isSelfSigned: boolean,
+): Promise<readonly string[]> {
   const { tbs } = certificate;
-  const algorithm = encodeCaSigningAlgorithm(order.issuer.signingAlgorithm);
+  const algorithm = encodeCaSigningAlgorithm(signingAlgorithm);
   const issuerKeyId = subjectKeyIdentifierOf(issuer.tbs);
   const keyId = authorityKeyIdentifierOf(tbs);
   // A self-signed certificate may leave it out (RFC 5280 4.2.1.1), and ACM PCA's root templates do.
-  const mayLackKeyId = order.issuerCertificateDer === undefined;
-  const namesIssuer = keyId === undefined ? mayLackKeyId : issuerKeyId !== undefined && equal(keyId, issuerKeyId);
+  const namesIssuer = keyId === undefined ? isSelfSigned : issuerKeyId !== undefined && equal(keyId, issuerKeyId);
   return [
     equal(tbs.issuer.der, issuer.tbs.subject.der) ? undefined : 'the issuer is not the CA that was to sign',
     namesIssuer ? undefined : "the authority key identifier is not the issuer's",
-    equal(certificate.signatureAlgorithmDer, algorithm)
-      ? undefined
-      : `the signature is not ${order.issuer.signingAlgorithm}`,
+    equal(certificate.signatureAlgorithmDer, algorithm) ? undefined : `the signature is not ${signingAlgorithm}`,
     (await verifyCertificateSignature(certificate, issuer.tbs.publicKey))
       ? undefined
       : "the signature does not verify under the issuer's key",
@@ -185,7 +188,7 @@ export async function certificateFaults(
       ...(equal(tbs.publicKey.der, request.publicKey.der) ? [] : ["the key is not the request's"]),
       ...extensionFaults(certificate, order.authority),
       ...validityFaults(certificate, issuer, order),
-      ...(await issuerFaults(certificate, issuer, order)),
+      ...(await issuerFaults(certificate, issuer, order.issuer, order.issuerCertificateDer === undefined)),
     ];
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;

@@ -56,7 +56,8 @@ function describe(
     backend: authority.backend,
     custodyModel: authority.custody.model,
     profiles: authority.profiles,
-    status: installed !== undefined && backendIsThere ? 'ready' : 'absent',
+    // A CA that signs no leaves needs no backend here to be what it is.
+    status: installed !== undefined && (backendIsThere || authority.tier !== 'issuance') ? 'ready' : 'absent',
     subject: installed === undefined ? authority.subject : formatDistinguishedName(installed.certificate.tbs.subject),
     keyId: installed === undefined ? undefined : `sha256:${installed.spkiSha256}`,
     notBefore: installed?.notBefore,

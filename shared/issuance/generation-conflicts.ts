@@ -12,7 +12,14 @@ import type { InstalledAuthority } from './issuance-record.ts';
 export function generationConflicts(authority: Authority, installed: readonly InstalledAuthority[]): readonly string[] {
   const own = installed.filter(({ caId }) => caId === authority.id);
   const present = own.find(({ generation }) => generation === authority.generation);
-  return present === undefined ? newConflicts(authority, installed, own) : presentConflicts(authority, present);
+  const newest = Math.max(0, ...own.map(({ generation }) => generation));
+  if (newest > authority.generation) {
+    const issues = authority.tier === 'issuance' ? ', and issues' : '';
+    return [
+      `generation ${newest} is installed${issues}, and the file describes ${authority.generation}: write ${newest}`,
+    ];
+  }
+  return present === undefined ? newConflicts(authority, installed) : presentConflicts(authority, present);
 }
 
 function presentConflicts(authority: Authority, present: InstalledAuthority): readonly string[] {
@@ -43,18 +50,9 @@ function keyReference({ tokenLabel, keyLabel }: NonNullable<Authority['pkcs11']>
   return `pkcs11:token=${encodeURIComponent(tokenLabel)};object=${encodeURIComponent(keyLabel)};type=private`;
 }
 
-function newConflicts(
-  authority: Authority,
-  installed: readonly InstalledAuthority[],
-  own: readonly InstalledAuthority[],
-): readonly string[] {
-  const newest = Math.max(0, ...own.map(({ generation }) => generation));
+function newConflicts(authority: Authority, installed: readonly InstalledAuthority[]): readonly string[] {
   const subject = parseName(encodeDistinguishedName(authority.subject));
   const conflicts: string[] = [];
-  if (newest > authority.generation)
-    conflicts.push(
-      `generation ${newest} is installed, and the file describes ${authority.generation}: write ${newest}`,
-    );
   for (const other of installed) {
     const name = `${other.caId} generation ${other.generation}`;
     if (sameAttributes(parseCertificate(other.certificateDer).tbs.subject, subject))

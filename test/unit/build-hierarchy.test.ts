@@ -31,6 +31,7 @@ describe('building a hierarchy', () => {
       built: ['root', 'subordinate', 'devices', 'workloads'],
       skipped: [],
       failed: [],
+      refused: [],
     });
     expect(steps.filter(({ caId }) => caId === 'workloads').map(({ kind }) => kind)).toEqual([
       'created',

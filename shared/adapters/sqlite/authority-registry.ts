@@ -4,7 +4,8 @@ import type { AuthorityRegistry } from '../../issuance/ports.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
 
-function authorityOf(row: Readonly<Record<string, unknown>>): InstalledAuthority {
+/** A row of the registry. */
+export function authorityOf(row: Readonly<Record<string, unknown>>): InstalledAuthority {
   return {
     caId: row.ca_id as string,
     generation: row.generation as number,

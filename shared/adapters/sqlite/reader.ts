@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { parseIssuanceId } from '../../issuance/ids.ts';
-import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
+import type { InstalledAuthority, IssuanceRecord } from '../../issuance/issuance-record.ts';
 import type { CounterRow } from '../../issuance/ports.ts';
+import { authorityOf } from './authority-registry.ts';
 import { createCounters } from './counters.ts';
 import { refuseForeign } from './database.ts';
 import { type HistoryEntry, type HistoryRow, historyEntryOf, historyQuery } from './history.ts';
@@ -21,6 +22,9 @@ export interface SqliteReader {
   byKey(spkiSha256: string): readonly IssuanceRecord[];
   byName(name: string): readonly IssuanceRecord[];
   counters(caId: string): readonly CounterRow[];
+  /** CAs that are installed, every generation. */
+  authorities(): readonly InstalledAuthority[];
+  frozenAuthorities(): ReadonlySet<string>;
   /** Messages of each queue, visible or not. */
   queueCounts(): Readonly<Record<string, number>>;
   close(): void;
@@ -51,6 +55,8 @@ function createReader(database: DatabaseSync): SqliteReader {
   const queueCounts = database.prepare(`SELECT q.name, count(m.message) AS n FROM queues q
     LEFT JOIN messages m ON m.queue = q.queue GROUP BY q.queue`);
   const counters = createCounters(database);
+  const authorities = database.prepare('SELECT * FROM authorities ORDER BY ca_id, generation');
+  const frozen = database.prepare('SELECT ca_id FROM authority_controls WHERE frozen = 1');
 
   const rowOf = (issuanceId: string) => {
     const id = parseIssuanceId(issuanceId);
@@ -80,6 +86,8 @@ function createReader(database: DatabaseSync): SqliteReader {
     byKey: (spkiSha256) => records(byKey.all(spkiSha256)),
     byName: (name) => records(byName.all(name)),
     counters: counters.read,
+    authorities: () => authorities.all().map(authorityOf),
+    frozenAuthorities: () => new Set(frozen.all().map((row) => row.ca_id as string)),
     queueCounts: () => Object.fromEntries(queueCounts.all().map((row) => [row.name as string, row.n as number])),
     close: () => database.close(),
   };

@@ -1,0 +1,202 @@
+/**
+ * `hierarchy plan` and `hierarchy apply` on this machine: over the state folder, with the backends that it has. Whoever
+ * applies has the state to itself; a plan is made beside a running service too, without asking the backends.
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { openSqliteReader } from '../../shared/adapters/sqlite/reader.ts';
+import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
+import { openSqliteStore, type SqliteStore } from '../../shared/adapters/sqlite/store.ts';
+import { ledgerFile } from '../../shared/adapters/stack/stack.ts';
+import type { Authority, Hierarchy } from '../../shared/hierarchy/hierarchy.ts';
+import { type BuildOutcome, type BuildStep, buildHierarchy } from '../../shared/issuance/build-hierarchy.ts';
+import { certifiedAuthority } from '../../shared/issuance/certified-authority.ts';
+import type { InstalledAuthority } from '../../shared/issuance/issuance-record.ts';
+import { type HierarchyPlan, planHierarchy } from '../../shared/issuance/plan-hierarchy.ts';
+import { encodePem } from '../../shared/pki/pem.ts';
+import { ceremonyFolder, defaultCeremonyDir } from './ceremony-folder.ts';
+import { openProvisioners, type Provisioners } from './provisioners.ts';
+import type { ChildService } from './service-process.ts';
+import { startAcmPca } from './start.ts';
+import { openStateFolder, type StateFolder, writePrivate } from './state-folder.ts';
+
+export interface HierarchyWorkOptions {
+  readonly hierarchy: Hierarchy;
+  readonly stateDir: string;
+  readonly region: string;
+  readonly pkcs11Module: string | undefined;
+  readonly pins: ReadonlyMap<string, string>;
+  /** Output of a ceremony; `<state>/ceremony` when it is left out. */
+  readonly adoptDir: string | undefined;
+  readonly keysMayBeElsewhere: boolean;
+  readonly now: () => number;
+}
+
+export interface PlanReading {
+  readonly plan: HierarchyPlan;
+  /** Why backends were not asked what they hold; undefined when they were. */
+  readonly unasked: 'no-state' | 'state-in-use' | undefined;
+  readonly hsmMissing: string | undefined;
+}
+
+/** Reads, and makes nothing: neither the state folder nor a token. Throws `StorageError`, `StateFolderError`. */
+export async function readPlan(options: HierarchyWorkOptions): Promise<PlanReading> {
+  const ledger = ledgerFile(resolve(options.stateDir));
+  if (!existsSync(ledger)) return { ...planOf(options, [], new Set()), unasked: 'no-state', hsmMissing: undefined };
+  let world: World;
+  try {
+    world = await openWorld(options);
+  } catch (cause) {
+    if (!(cause instanceof StorageError) || cause.code !== 'state-in-use') throw cause;
+    return { ...planBeside(options, ledger), unasked: 'state-in-use', hsmMissing: undefined };
+  }
+  try {
+    const plan = await planInside(options, world);
+    return { plan, unasked: undefined, hsmMissing: world.provisioners.hsmMissing };
+  } finally {
+    await world.close();
+  }
+}
+
+export interface ApplyReading {
+  readonly before: HierarchyPlan;
+  readonly outcome: BuildOutcome;
+  readonly steps: readonly BuildStep[];
+  readonly after: HierarchyPlan;
+  readonly hsmMissing: string | undefined;
+}
+
+/**
+ * Brings the state to what the hierarchy says. Interrupted anywhere, it is taken up by the next call. `onPlan` is told what
+ * will be done before anything is. Throws `StorageError` (`state-in-use`) while a service has the state.
+ */
+export async function applyHierarchy(
+  options: HierarchyWorkOptions,
+  onPlan: (plan: HierarchyPlan) => void,
+  onStep: (step: BuildStep) => void,
+): Promise<ApplyReading> {
+  const world = await openWorld(options);
+  const steps: BuildStep[] = [];
+  try {
+    const before = await planInside(options, world);
+    onPlan(before);
+    const outcome = await buildHierarchy({
+      hierarchy: options.hierarchy,
+      provisioners: world.provisioners.byKind,
+      registry: world.store.authorities,
+      ceremonyCertificate: ceremonyOf(options),
+      keysMayBeElsewhere: options.keysMayBeElsewhere,
+      clock: options.now,
+      report: (step) => {
+        steps.push(step);
+        onStep(step);
+      },
+    });
+    await writeTrust(world);
+    const after = await planInside(options, world);
+    return { before, outcome, steps, after, hsmMissing: world.provisioners.hsmMissing };
+  } finally {
+    await world.close();
+  }
+}
+
+interface World {
+  readonly state: StateFolder;
+  readonly store: SqliteStore;
+  readonly provisioners: Provisioners;
+  close(): Promise<void>;
+}
+
+async function openWorld(options: HierarchyWorkOptions): Promise<World> {
+  const { hierarchy, pins, pkcs11Module, region } = options;
+  const state = openStateFolder(options.stateDir, false);
+  const store = openSqliteStore({ path: ledgerFile(state.dir), clock: options.now });
+  let endpoint: ChildService | undefined;
+  try {
+    const acmPca = hierarchy.authorities.some(({ backend }) => backend === 'acm-pca');
+    if (acmPca && hierarchy.stage === 'dev') endpoint = await startAcmPca(state);
+    const acmPcaEndpoint = endpoint?.url;
+    const provisioners = await openProvisioners({
+      hierarchy,
+      state,
+      acmPca,
+      acmPcaEndpoint,
+      region,
+      pkcs11Module,
+      pins,
+    });
+    const close = async () => {
+      provisioners.close();
+      store.close();
+      await endpoint?.stop();
+    };
+    return { state, store, provisioners, close };
+  } catch (cause) {
+    store.close();
+    await endpoint?.stop();
+    throw cause;
+  }
+}
+
+/** The root that clients are to trust, apart from what the service answers. */
+async function writeTrust({ state, store }: World): Promise<void> {
+  const roots = (await store.authorities.list()).filter(({ tier }) => tier === 'root');
+  const pem = roots.map(({ certificateDer }) => encodePem('CERTIFICATE', certificateDer)).join('');
+  writePrivate(state.trustFile, pem);
+}
+
+function ceremonyOf({ adoptDir, stateDir }: HierarchyWorkOptions) {
+  return ceremonyFolder(adoptDir ?? defaultCeremonyDir(resolve(stateDir)));
+}
+
+function planBeside(options: HierarchyWorkOptions, ledger: string) {
+  const reader = openSqliteReader(ledger);
+  try {
+    return planOf(options, reader.authorities(), reader.frozenAuthorities());
+  } finally {
+    reader.close();
+  }
+}
+
+function planOf(
+  options: HierarchyWorkOptions,
+  installed: readonly InstalledAuthority[],
+  frozen: ReadonlySet<string>,
+  provisioners?: Provisioners,
+  begun: ReadonlySet<string> = new Set(),
+): { readonly plan: HierarchyPlan } {
+  const ceremony = ceremonyOf(options);
+  const facts = {
+    backendIsThere: ({ backend }: Authority) =>
+      provisioners === undefined ? undefined : provisioners.byKind[backend] !== undefined,
+    isBegun: ({ id }: Authority) => begun.has(id),
+    isAdoptable: (authority: Authority) => ceremony(authority) !== undefined,
+    isFrozen: (caId: string) => frozen.has(caId),
+  };
+  return { plan: planHierarchy(options.hierarchy, installed, facts, options.now()) };
+}
+
+async function planInside(options: HierarchyWorkOptions, { provisioners, store }: World): Promise<HierarchyPlan> {
+  const { hierarchy } = options;
+  const installed = await store.authorities.list();
+  const begun = new Set<string>();
+  const frozen = new Set<string>();
+  for (const authority of hierarchy.authorities) {
+    if (await store.authorities.isFrozen(authority.id)) frozen.add(authority.id);
+    const there = installed.some(
+      ({ caId, generation }) => caId === authority.id && generation === authority.generation,
+    );
+    if (!there && (await isBegun(provisioners, certifiedAuthority(authority, hierarchy.stage))))
+      begun.add(authority.id);
+  }
+  return planOf(options, installed, frozen, provisioners, begun).plan;
+}
+
+/** What is there and not usable is told by `apply`, at its step; here it is only not begun. */
+async function isBegun({ byKind }: Provisioners, authority: Authority): Promise<boolean> {
+  try {
+    return (await byKind[authority.backend]?.findAuthority(authority)) !== undefined;
+  } catch {
+    return false;
+  }
+}
