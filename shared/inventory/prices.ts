@@ -13,6 +13,8 @@ export const priceIds = [
   'sqs-standard-request',
   'dynamodb-write-request-unit',
   'dynamodb-read-request-unit',
+  'dynamodb-provisioned-write-unit-hour',
+  'dynamodb-provisioned-read-unit-hour',
   'dynamodb-storage-gb-month',
   'dynamodb-point-in-time-recovery-gb-month',
   'cloudwatch-logs-ingested-gb',
