@@ -120,7 +120,7 @@ export function createTable(options: TableOptions): Table {
       });
       return (await patiently(() => client.send(command))).Item;
     },
-    getMany: createGetMany(client, tableName, patience, inFlightMax),
+    getMany: gathered(createGetMany(client, tableName, patience, inFlightMax)),
     putMany: createPutMany(client, tableName, patience, inFlightMax),
     async query(input) {
       const page = await patiently(() => client.send(new QueryCommand({ TableName: tableName, ...input })));
@@ -207,6 +207,43 @@ function createGetMany(
     const chunks = chunksOf([...distinct.values()], keysPerReadMax);
     await mapBounded(chunks, inFlightMax, (one) => chunk(one, attributes, found));
     return wanted.map((key) => found.get(keyText(key)));
+  };
+}
+
+/**
+ * Reads asked for in one turn of the event loop go out together: a batch of a hundred issuances, each of which asks for the
+ * holders of its own names, is two requests and not a hundred. What fails, fails for all of them.
+ */
+function gathered(getMany: Table['getMany']): Table['getMany'] {
+  interface Waiting {
+    readonly wanted: readonly Key[];
+    readonly resolve: (items: readonly (Item | undefined)[]) => void;
+    readonly reject: (error: unknown) => void;
+  }
+  let waiting: Waiting[] = [];
+
+  async function flush(): Promise<void> {
+    const together = waiting;
+    waiting = [];
+    try {
+      const items = await getMany(together.flatMap(({ wanted }) => wanted));
+      let start = 0;
+      for (const { wanted, resolve } of together) {
+        resolve(items.slice(start, start + wanted.length));
+        start += wanted.length;
+      }
+    } catch (error) {
+      for (const { reject } of together) reject(error);
+    }
+  }
+
+  return (wanted, attributes) => {
+    if (wanted.length === 0) return Promise.resolve([]);
+    if (attributes !== undefined) return getMany(wanted, attributes);
+    return new Promise((resolve, reject) => {
+      waiting.push({ wanted, resolve, reject });
+      if (waiting.length === 1) setImmediate(() => void flush());
+    });
   };
 }
 
