@@ -69,6 +69,14 @@ export function timeText(at: number): string {
   return String(Math.max(0, Math.floor(at))).padStart(15, '0');
 }
 
+/** Partitions that hold a list. */
+export const listPartitions = {
+  credentials: 'L#CREDENTIAL',
+  operatorLog: 'L#OPERATOR-LOG',
+  authorities: 'L#AUTHORITY',
+  comparisons: 'L#COMPARISON',
+} as const;
+
 const ordinalText = (ordinal: number) => String(ordinal).padStart(9, '0');
 
 /** `undefined` for a text that is no issuance id. All parts of all ordinals of a request are in one partition. */
@@ -117,6 +125,30 @@ export const keys = {
   /** An enrolment credential, and beside it the shares of its count (`credential-shares.ts`). */
   credential: (id: string): Key => ({ PK: `E#${keyPart(id)}`, SK: 'CRED' }),
   credentialShare: (id: string, share: number): Key => ({ PK: `E#${keyPart(id)}`, SK: `USE#${shardText(share)}` }),
+  /** Whose a digest of a secret is: the id of a credential; an operator as a whole. */
+  credentialOfDigest: (sha256: string): Key => ({ PK: `D#${keyPart(sha256)}`, SK: 'CRED' }),
+  operatorOfDigest: (sha256: string): Key => ({ PK: `D#${keyPart(sha256)}`, SK: 'OPER' }),
+  /** That the id of an operator is taken. */
+  operator: (id: string): Key => ({ PK: `O#${keyPart(id)}`, SK: 'OPER' }),
+
+  /**
+   * What is listed as a whole and written by people, not by devices: one partition each (1,000 WCU) is enough. A credential's
+   * has the number of its shares; an authority's is the authority.
+   */
+  listedCredential: (id: string): Key => ({ PK: listPartitions.credentials, SK: keyPart(id) }),
+  logEntry: (at: number, write: string): Key => ({ PK: listPartitions.operatorLog, SK: `${timeText(at)}#${write}` }),
+  authority: (caId: string, generation: number): Key => ({
+    PK: listPartitions.authorities,
+    SK: `${keyPart(caId)}#${ordinalText(generation)}`,
+  }),
+  comparison: (caId: string, generation: number): Key => ({
+    PK: listPartitions.comparisons,
+    SK: `${keyPart(caId)}#${ordinalText(generation)}`,
+  }),
+  auditReport: (caId: string, generation: number): Key => ({ PK: `A#${keyPart(caId)}`, SK: `REPORT#${generation}` }),
+  /** Until when no report is worth asking for. */
+  auditDeferral: (caId: string, generation: number): Key => ({ PK: `A#${keyPart(caId)}`, SK: `DEFER#${generation}` }),
+  permits: (budgetId: string): Key => ({ PK: `P#${keyPart(budgetId)}`, SK: 'PERMIT' }),
 } as const;
 
 export function serialPartition(caId: string, firstDigit: string): string {
