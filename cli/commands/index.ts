@@ -9,6 +9,7 @@ import { enrollCommand } from './enroll.ts';
 import { hierarchyCommands } from './hierarchy.ts';
 import { nameCommands } from './name.ts';
 import { orphanCommands } from './orphan.ts';
+import { stateCommands } from './state.ts';
 import { statusCommand } from './status.ts';
 
 /** Every command, in the order of the help. A new one is a file beside this one and a line here. */
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   ...orphanCommands,
   ...auditCommands,
   ...custodyCommands,
+  ...stateCommands,
   ...dlqCommands,
   ...ceremonyCommands,
 ];

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { main } from '../../cli/main.ts';
 import { textWidth } from '../../cli/terminal/text.ts';
 import { evidencedFields, unevidenced } from '../support/custody-fields.ts';
+import { runCli } from '../support/run-cli.ts';
 import {
   dns,
   freshName,
@@ -43,25 +43,8 @@ async function entries(): Promise<readonly Entry[]> {
   return answer.json().authorities;
 }
 
-async function sealwright(...argv: readonly string[]) {
-  const written = { stdout: '', stderr: '' };
-  const stream = (name: keyof typeof written) => ({
-    write: (text: string) => {
-      written[name] += text;
-    },
-  });
-  const status = await main([...argv, '--url', running.url, '--state', running.stateDir], {
-    environment: {},
-    workingDirectory: running.stateDir,
-    stdout: stream('stdout'),
-    stderr: stream('stderr'),
-    readStdin: async () => new Uint8Array(),
-    now: () => 0,
-    monotonic: () => 0,
-    sleep: async () => undefined,
-  });
-  return { status, ...written };
-}
+const sealwright = (...argv: readonly string[]) =>
+  runCli([...argv, '--url', running.url, '--state', running.stateDir], running.stateDir);
 
 async function issue(profile: string): Promise<number> {
   const headers = { prefer: 'wait=5' };

@@ -12,11 +12,16 @@ export function createRecountSource(database: DatabaseSync, path: string): Recou
   return {
     async open() {
       if (path === ':memory:') return { consistent: false, view: createView(database, () => undefined) };
-      const own = new DatabaseSync(path, { readOnly: true, timeout: 2_000 });
-      own.exec('BEGIN');
-      return { consistent: true, view: createView(own, () => own.close()) };
+      return { consistent: true, view: openRecountView(path) };
     },
   };
+}
+
+/** A view of a ledger in a file, whether or not anybody has it open. */
+export function openRecountView(path: string): RecountView {
+  const own = new DatabaseSync(path, { readOnly: true, timeout: 2_000 });
+  own.exec('BEGIN');
+  return createView(own, () => own.close());
 }
 
 function createView(database: DatabaseSync, close: () => void): RecountView {
