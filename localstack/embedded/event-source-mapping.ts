@@ -113,11 +113,24 @@ async function deliver(
   }
   const acknowledged = messages.filter(({ messageId }) => !failed.has(messageId)).map(({ receipt }) => receipt);
   if (acknowledged.length > 0) await queue.acknowledge(acknowledged);
-  for (const message of messages) {
-    if (!failed.has(message.messageId)) continue;
-    const delayMs = retryDelayMs(message.receiveCount, mapping.visibilityMs);
-    await queue.release([message.receipt], delayMs, deferrals.get(message.messageId)?.code ?? otherwise);
+  // Those that failed alike are released in one call: on SQS a call costs as much as a message.
+  const alike = new Map<string, Release>();
+  for (const { messageId, receipt, receiveCount } of messages) {
+    if (!failed.has(messageId)) continue;
+    const delayMs = retryDelayMs(receiveCount, mapping.visibilityMs);
+    const code = deferrals.get(messageId)?.code ?? otherwise;
+    const key = `${delayMs} ${code}`;
+    const release = alike.get(key) ?? { delayMs, code, receipts: [] };
+    release.receipts.push(receipt);
+    alike.set(key, release);
   }
+  for (const { delayMs, code, receipts } of alike.values()) await queue.release(receipts, delayMs, code);
+}
+
+interface Release {
+  readonly delayMs: number;
+  readonly code: string;
+  readonly receipts: string[];
 }
 
 function retryDelayMs(receiveCount: number, visibilityMs: number): number {
