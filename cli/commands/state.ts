@@ -61,7 +61,7 @@ async function restore(context: CommandContext): Promise<number> {
   const target = resolve(context.io.workingDirectory, into);
   const verified = await refusing(() => restoreState(folder, target, context.io.now()));
   const next = [
-    `What was issued, revoked or released after ${verified.manifest.madeAt} is not in it. Before it issues again (docs/backup.md):`,
+    `What was issued, revoked or released after ${verified.manifest.madeAt} is not in it. Before callers are let in (docs/backup.md):`,
     '  revoke again what was revoked since: certificates, enrolment credentials',
     '  npx sealwright audit run, once it runs: what ACM PCA has issued since and this ledger does not know',
     `  npm start -- --state ${printable(into)}`,
