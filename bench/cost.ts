@@ -21,6 +21,7 @@ import {
   type Lever,
   leversOf,
   type MillionCost,
+  writeUnitsWithin,
 } from './cost/usage.ts';
 import type { Stage } from './stages/stage.ts';
 import { measureStages } from './stages.ts';
@@ -85,13 +86,15 @@ function cpuOf(stages: readonly Stage[], path: CostPath, sdkCallMs: number): Cpu
 
 interface Judged extends MillionCost {
   readonly levers: readonly Lever[];
+  /** Write units a certificate that would keep the aim on demand. */
+  readonly writeUnitsWithinAim: number;
 }
 
 const usd = (amount: number): string => amount.toFixed(2).padStart(10);
 const shown = (value: number): string =>
   (value >= 0.01 || value === 0 ? value.toFixed(2) : value.toExponential(1)).padStart(10);
 
-function millionTable({ path, batch, lines, usdPerMillion, durationMs, levers }: Judged): string {
+function millionTable({ path, batch, lines, usdPerMillion, durationMs, levers, writeUnitsWithinAim }: Judged): string {
   const rows = lines.map((one) => `  ${one.line.padEnd(30)}${shown(one.perCertificate)}${usd(one.usdPerMillion)}`);
   const spent = Object.entries(durationMs).map(([name, ms]) => `${name} ${ms.toFixed(1)}`);
   const verdict = usdPerMillion <= aimUsdPerMillion ? 'within' : 'over';
@@ -101,6 +104,7 @@ function millionTable({ path, batch, lines, usdPerMillion, durationMs, levers }:
     ...rows,
     `  ${`sum; ${verdict} the aim of ${aimUsdPerMillion} USD`.padEnd(40)}${usd(usdPerMillion)}`,
     ...levers.map(({ lever, usdPerMillion: amount }) => `  ${`with ${lever}`.padEnd(60).slice(0, 60)}${usd(amount)}`),
+    `  the aim leaves room for ${writeUnitsWithinAim.toFixed(1)} write units a certificate, on demand`,
     `  ms of a function for each certificate: ${spent.join(', ')}`,
     '',
   ].join('\n');
@@ -152,7 +156,11 @@ export async function run(args: readonly string[]): Promise<number> {
   const { stages, sdkCallMs } = await measureCpu(values.hierarchy, Number(values.stages));
   const certificates = ledgers.map((ledger): Judged => {
     const used = { ledger, cpu: cpuOf(stages, ledger.path, sdkCallMs), assumptions: defaultAssumptions };
-    return { ...costOfMillion(prices, used), levers: leversOf(prices, used) };
+    return {
+      ...costOfMillion(prices, used),
+      levers: leversOf(prices, used),
+      writeUnitsWithinAim: writeUnitsWithin(prices, used, aimUsdPerMillion),
+    };
   });
   const months = (
     [

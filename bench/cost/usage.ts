@@ -131,6 +131,14 @@ function provisionedUsd(prices: PriceList, price: PriceId, unitsPerCertificate: 
   return costUsd(prices, price, unitHours);
 }
 
+/** Write units a certificate that an amount leaves room for on demand, when all the rest is as it is; negative for none. */
+export function writeUnitsWithin(prices: PriceList, usage: Usage, usdPerMillion: number): number {
+  const { lines } = costOfMillion(prices, usage);
+  const others = lines.filter(({ price }) => price !== 'dynamodb-write-request-unit');
+  const room = usdPerMillion - others.reduce((sum, one) => sum + one.usdPerMillion, 0);
+  return room / costUsd(prices, 'dynamodb-write-request-unit', million);
+}
+
 /** What a million would cost otherwise: each alone, then both. Nothing of it is done. */
 export function leversOf(prices: PriceList, usage: Usage): readonly Lever[] {
   const { ledger } = usage;

@@ -8,6 +8,7 @@ import { dlqCommands } from './dlq.ts';
 import { enrollCommand } from './enroll.ts';
 import { hierarchyCommands } from './hierarchy.ts';
 import { nameCommands } from './name.ts';
+import { operatorCommands } from './operator.ts';
 import { orphanCommands } from './orphan.ts';
 import { stateCommands } from './state.ts';
 import { statusCommand } from './status.ts';
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   ...authoritiesCommands,
   ...hierarchyCommands,
   ...credentialCommands,
+  ...operatorCommands,
   ...nameCommands,
   ...orphanCommands,
   ...auditCommands,

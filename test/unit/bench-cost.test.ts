@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { billUsd, hsmDeployment, managedDeployment, monthlyBill } from '../../bench/cost/monthly.ts';
-import { costOfMillion, defaultAssumptions, leversOf, type Usage } from '../../bench/cost/usage.ts';
+import { costOfMillion, defaultAssumptions, leversOf, type Usage, writeUnitsWithin } from '../../bench/cost/usage.ts';
 import { publishedPrices } from '../../shared/inventory/prices.ts';
 
 const usage: Usage = {
@@ -45,6 +45,14 @@ describe('the cost of a million certificates', () => {
     expect(once).toBeCloseTo(base - 5 * 0.625, 9);
     expect(provisioned).toBeLessThan(base);
     expect(both).toBeLessThan(Math.min(once!, provisioned!));
+  });
+});
+
+describe('what the aim leaves room for', () => {
+  it('is what is used when the aim is what it costs (cost-levers)', () => {
+    const cost = costOfMillion(publishedPrices, usage).usdPerMillion;
+    expect(writeUnitsWithin(publishedPrices, usage, cost)).toBeCloseTo(30, 9);
+    expect(writeUnitsWithin(publishedPrices, usage, cost - 0.625)).toBeCloseTo(29, 9);
   });
 });
 
