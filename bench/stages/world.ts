@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setUp } from '../../localstack/embedded/set-up.ts';
 import { openStateFolder } from '../../localstack/embedded/state-folder.ts';
 import { secretSha256 } from '../../shared/adapters/aws-lambda/callers.ts';
-import { type EmbeddedStack, processStack } from '../../shared/adapters/stack/stack.ts';
+import { type EmbeddedStack, processEmbeddedStack } from '../../shared/adapters/stack/embedded-stack.ts';
 import {
   type Authority,
   type BackendKind,
@@ -71,7 +71,7 @@ export async function openStageWorld(
     ...(up.pinFile === undefined ? {} : { SEALWRIGHT_PKCS11_PIN_FILE: up.pinFile }),
     ...(up.softhsmConf === undefined ? {} : { SOFTHSM2_CONF: up.softhsmConf }),
   });
-  const stack = processStack();
+  const stack = processEmbeddedStack();
   const credential = await stack.credentials.findBySha256(secretSha256(up.tokens.device));
   if (credential === undefined) throw new Error('the sample credential is not in the ledger');
   const kinds = (['software', 'pkcs11'] as const).filter((kind) => up.backends.has(kind));

@@ -1,4 +1,5 @@
 import { setTimeout as setTimer } from 'node:timers/promises';
+import type { ObjectReader } from '../../shared/adapters/acm-pca/audit-reports.ts';
 import type { processStack } from '../../shared/adapters/stack/stack.ts';
 import type { CompareReportPorts } from '../../shared/issuance/compare-report.ts';
 import type { AuditReports } from '../../shared/issuance/ports.ts';
@@ -66,36 +67,43 @@ export function reportTo({
   };
 }
 
-/** Reports of the local endpoint, whose objects it serves itself. */
+/** Reports of ACM PCA, read from S3, or those of the local endpoint, whose objects it serves itself. */
 async function createAuditReports({ environment, hierarchy }: Stack): Promise<AuditReports> {
   const { isAwsAcmPcaEndpoint } = await import('../../shared/custody/stage.ts');
   const { acmPca } = environment;
-  if (acmPca === undefined || isAwsAcmPcaEndpoint(acmPca.endpoint)) return noReports;
+  if (acmPca === undefined) return noReports;
+  const { endpoint, region } = acmPca;
+  const isAws = endpoint === undefined || isAwsAcmPcaEndpoint(endpoint);
   const { createAcmPcaClient } = await import('../../shared/adapters/acm-pca/client.ts');
   const { createAcmPcaAuditReports } = await import('../../shared/adapters/acm-pca/audit-reports.ts');
-  const { createLocalObjectReader } = await import('../../shared/adapters/acm-pca/local-objects.ts');
   return createAcmPcaAuditReports({
     client: createAcmPcaClient({
       stage: hierarchy.stage,
-      region: acmPca.region,
-      endpoint: acmPca.endpoint,
+      region,
+      ...(endpoint === undefined ? {} : { endpoint }),
       // An emulator is shown credentials that open nothing.
-      credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' },
+      ...(isAws ? {} : { credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' } }),
     }),
     bucket: acmPca.auditBucket,
-    readObject: createLocalObjectReader(acmPca.endpoint),
+    readObject: isAws ? await s3Reader(region) : await localReader(endpoint),
   });
 }
 
-/** Where objects in S3 cannot be read, there are no reports: orphans stay suspected, and nothing is concluded. */
+async function s3Reader(region: string): Promise<ObjectReader> {
+  const { createS3ObjectReader } = await import('../../shared/adapters/s3/object-reader.ts');
+  return createS3ObjectReader({ region });
+}
+
+async function localReader(endpoint: string): Promise<ObjectReader> {
+  const { createLocalObjectReader } = await import('../../shared/adapters/acm-pca/local-objects.ts');
+  return createLocalObjectReader(endpoint);
+}
+
+/** Where no CA is at ACM PCA there are no reports. */
 const noReports: AuditReports = {
-  begin: async () => ({
-    kind: 'unavailable',
-    code: 'reports-not-readable',
-    message: 'this deployment has no reader for audit reports',
-  }),
+  begin: async () => ({ kind: 'unavailable', code: 'no-acm-pca', message: 'this deployment has no CA at ACM PCA' }),
   describe: async () => ({ kind: 'failed' }),
   entries: () => {
-    throw new Error('this deployment has no reader for audit reports');
+    throw new Error('this deployment has no CA at ACM PCA');
   },
 };

@@ -22,9 +22,11 @@ const localRates: Readonly<Record<PacedCall, PacingRate>> = {
  */
 export async function createBackends(stack: Stack): Promise<(issuer: IssuingAuthority) => SigningBackend | undefined> {
   const makers: Partial<Record<IssuingAuthority['backend'], MakeBackend>> = {};
-  if (stack.environment.acmPca !== undefined) makers['acm-pca'] = await acmPcaMaker(stack, stack.environment.acmPca);
-  if (stack.environment.pkcs11 !== undefined) makers.pkcs11 = await pkcs11Maker(stack, stack.environment.pkcs11);
-  if (stack.environment.backends.has('software')) makers.software = await softwareMaker(stack);
+  const { environment } = stack;
+  if (environment.acmPca !== undefined) makers['acm-pca'] = await acmPcaMaker(stack, environment.acmPca);
+  if (environment.pkcs11 !== undefined) makers.pkcs11 = await pkcs11Maker(stack, environment.pkcs11);
+  if (environment.stack === 'embedded' && environment.backends.has('software'))
+    makers.software = await softwareMaker(stack, environment.stateDir);
   const made = new Map<string, SigningBackend>();
   return (issuer) => {
     const key = `${issuer.caId}#${issuer.generation}`;
@@ -47,11 +49,11 @@ async function acmPcaMaker(
     '../../shared/adapters/acm-pca/pacing.ts'
   );
   const { isAwsAcmPcaEndpoint } = await import('../../shared/custody/stage.ts');
-  const isAws = isAwsAcmPcaEndpoint(endpoint);
+  const isAws = endpoint === undefined || isAwsAcmPcaEndpoint(endpoint);
   const client = createAcmPcaClient({
     stage: stack.hierarchy.stage,
     region,
-    endpoint,
+    ...(endpoint === undefined ? {} : { endpoint }),
     // An emulator is shown credentials that open nothing.
     ...(isAws ? {} : { credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' } }),
   });
@@ -94,14 +96,12 @@ function quotaOwnerOf(authorityArn: string): string {
   return `acm-pca/${account}/${region}`;
 }
 
-async function pkcs11Maker(
-  stack: Stack,
-  { cloudHsm, module, pinFile, softhsmConf }: NonNullable<Stack['environment']['pkcs11']>,
-): Promise<MakeBackend> {
+async function pkcs11Maker(stack: Stack, settings: NonNullable<Stack['environment']['pkcs11']>): Promise<MakeBackend> {
+  const { cloudHsm, module } = settings;
   const { createPkcs11Backend } = await import('../../shared/adapters/pkcs11/backend.ts');
   const { Pkcs11Failure } = await import('../../shared/adapters/pkcs11/return-values.ts');
-  const { readPinFile } = await import('../../shared/adapters/pkcs11/softhsm.ts');
-  const library = { path: module, softhsmConf };
+  const readPin = await pinReaderOf(settings);
+  const library = { path: module, softhsmConf: 'softhsmConf' in settings ? settings.softhsmConf : undefined };
   const describeCluster = cloudHsm === undefined ? undefined : await clusterWatch(stack, cloudHsm);
   return (issuer) =>
     createPkcs11Backend({
@@ -109,7 +109,7 @@ async function pkcs11Maker(
       library,
       authority: heldKeyOf(stack, issuer),
       readPin: () => {
-        if (isOnTokenOfFile(stack, issuer)) return readPinFile(pinFile);
+        if (isOnTokenOfFile(stack, issuer)) return readPin();
         throw new Pkcs11Failure('pin', 'pin-not-held', `this signer holds no PIN of ${issuer.backendRef}`);
       },
       clock: stack.clock,
@@ -147,9 +147,23 @@ function isOnTokenOfFile(stack: Stack, { backendRef, caId }: IssuingAuthority): 
   return backendRef.startsWith(`pkcs11:token=${encodeURIComponent(tokenLabel)};`);
 }
 
-async function softwareMaker(stack: Stack): Promise<MakeBackend> {
+/** The PIN from a file at each login, or from Secrets Manager once: a Lambda whose secret was changed is started anew. */
+async function pinReaderOf(settings: NonNullable<Stack['environment']['pkcs11']>): Promise<() => string> {
+  if ('pinFile' in settings) {
+    const { readPinFile } = await import('../../shared/adapters/pkcs11/softhsm.ts');
+    return () => readPinFile(settings.pinFile);
+  }
+  const { readPin } = await import('../../shared/adapters/pkcs11/pin-source.ts');
+  const pin = await readPin(`secretsmanager:${settings.pinSecretArn}`, {
+    input: process.stdin,
+    output: process.stderr,
+  });
+  return () => pin;
+}
+
+async function softwareMaker(stack: Stack, stateDir: string): Promise<MakeBackend> {
   const { createSoftwareBackend } = await import('../../shared/adapters/software/backend.ts');
-  const folder = join(stack.environment.stateDir, 'software-keys');
+  const folder = join(stateDir, 'software-keys');
   return (issuer) =>
     createSoftwareBackend({
       stage: stack.hierarchy.stage,

@@ -7,7 +7,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { enrolmentQueueName, processStack, signingQueueName } from '../../shared/adapters/stack/stack.ts';
+import { processEmbeddedStack } from '../../shared/adapters/stack/embedded-stack.ts';
+import { enrolmentQueueName, signingQueueName } from '../../shared/adapters/stack/stack.ts';
 import type { TlsMaterial } from './front.ts';
 import { hostReport, startHost } from './host.ts';
 import type { ServiceMessage } from './service-process.ts';
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
   // A full disk takes the log first: what cannot be written to it must not stop the service.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
-  const stack = processStack();
+  const stack = processEmbeddedStack();
   const { logger, raise } = stack;
   const servedQueues = new Set([enrolmentQueueName, ...[...stack.environment.backends].map(signingQueueName)]);
   const tls = readTls();

@@ -1,5 +1,5 @@
 /** The emulators of AWS that `npm run test:aws` runs on, and how each is installed and started. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   dynamoDbLocalVersion,
@@ -108,6 +108,10 @@ const logFile = (name: string) => join(emulatorsDir, 'logs', `${name}.log`);
 const readyMsMax = 90_000;
 
 async function startLocalStack(withDynamoDb: boolean) {
+  // It remembers its plugins in ~/.cache by a time that is rounded to two minutes, and starts without those installed since.
+  const home = join(emulatorsDir, 'localstack-home');
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(home, { recursive: true });
   const url = `http://127.0.0.1:${await freePort()}`;
   const process = await startListening({
     name: 'LocalStack core',
@@ -115,6 +119,7 @@ async function startLocalStack(withDynamoDb: boolean) {
     args: ['-m', 'localstack.runtime.main'],
     env: {
       ...baseEnvironment(),
+      HOME: home,
       FILESYSTEM_ROOT: prepareLocalStackRoot(withDynamoDb),
       // Else it takes this machine for its container, and downloads a Java.
       OVERRIDE_IN_DOCKER: '0',

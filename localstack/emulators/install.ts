@@ -4,7 +4,17 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 export const projectDir = join(import.meta.dirname, '..', '..');
@@ -20,7 +30,6 @@ export class MissingError extends Error {
 }
 
 const installMsMax = 900_000;
-const pythonMinorMin = 10;
 
 /** The interpreter of a tool's environment, which `installPythonTool` makes. */
 export function pythonOf(tool: PythonTool): string {
@@ -41,17 +50,35 @@ function requirementsFile(tool: PythonTool): string {
   return join(requirementsDir, `${tool}.txt`);
 }
 
-/** Throws `MissingError` without a Python that can make virtual environments. */
-export function requirePython(): void {
-  const asked = spawnSync('python3', ['-c', 'import sys, venv, ensurepip; print(sys.version_info[1])'], {
-    encoding: 'utf8',
-    timeout: 20_000,
-  });
-  if (asked.error !== undefined) throw new MissingError('there is no python3 on this machine');
-  if (asked.status !== 0)
-    throw new MissingError('python3 has no venv or ensurepip (Debian and Ubuntu: apt-get install python3-venv)');
-  if (Number(asked.stdout) < pythonMinorMin)
-    throw new MissingError(`python3 is 3.${asked.stdout.trim()}; 3.${pythonMinorMin} or later is needed`);
+/** The oldest Python that each tool runs on: LocalStack's sources have type parameters (3.12), whatever its package says. */
+const pythonMinorMin: Readonly<Record<PythonTool, number>> = { localstack: 12, ministack: 10, moto: 10, lint: 10 };
+const pythonNames = ['python3', 'python3.14', 'python3.13', 'python3.12'];
+
+/** Those in PATH, then those that pyenv keeps beside them. */
+function pythonCandidates(): readonly string[] {
+  const versions = join(process.env.PYENV_ROOT ?? join(homedir(), '.pyenv'), 'versions');
+  const kept = existsSync(versions) ? readdirSync(versions).filter((version) => /^3\.\d+\.\d+$/.test(version)) : [];
+  return [...pythonNames, ...kept.sort().map((version) => join(versions, version, 'bin', 'python3'))];
+}
+
+/** A Python that can make virtual environments for a tool. Throws `MissingError` where there is none. */
+function findPython(tool: PythonTool): string {
+  const minorMin = pythonMinorMin[tool];
+  const faults: string[] = [];
+  for (const name of pythonCandidates()) {
+    const probe = 'import sys, venv, ensurepip; print(sys.version_info[1])';
+    const asked = spawnSync(name, ['-c', probe], { encoding: 'utf8', timeout: 20_000 });
+    // 127: a shim for a version that is not chosen.
+    if (asked.error !== undefined || asked.status === 127) continue;
+    if (asked.status === 0 && Number(asked.stdout) >= minorMin) return name;
+    faults.push(
+      asked.status === 0
+        ? `${name} is 3.${asked.stdout.trim()}`
+        : `${name} has no venv or ensurepip (Debian and Ubuntu: apt-get install python3-venv)`,
+    );
+  }
+  const found = faults.length === 0 ? 'there is no python3 on this machine' : faults.join(', ');
+  throw new MissingError(`it needs Python 3.${minorMin} or later: ${found}`);
 }
 
 /** Throws `MissingError` without Java 17, a JDK not being needed, and Maven. */
@@ -67,10 +94,10 @@ export function requireJava(): void {
 
 /** Makes a tool's virtual environment. Throws `MissingError` where Python is missing or the packages cannot be had. */
 export async function installPythonTool(tool: PythonTool, say: (line: string) => void): Promise<void> {
-  requirePython();
+  const python = findPython(tool);
   await converge(join(emulatorsDir, tool), readFileSync(requirementsFile(tool)), async (folder) => {
     say(`installing ${tool} with pip into .emulators/${tool}`);
-    await run('python3', ['-m', 'venv', folder], `the virtual environment of ${tool}`);
+    await run(python, ['-m', 'venv', folder], `the virtual environment of ${tool}`);
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirementsFile(tool)];
     await run(pythonOf(tool), pip, `the packages of ${tool}`);
   });

@@ -10,7 +10,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EmbeddedStack } from '../../shared/adapters/stack/stack.ts';
+import type { EmbeddedStack } from '../../shared/adapters/stack/embedded-stack.ts';
 import { sequence } from '../../shared/pki/der/writer.ts';
 import type { GeneralName } from '../../shared/pki/names.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
@@ -257,9 +257,8 @@ export async function startLocalStack(options: LocalOptions = {}): Promise<Local
     SEALWRIGHT_LOG_LEVEL: 'ERROR',
     POWERTOOLS_DEV: 'false',
   });
-  const { readHierarchy, processStack, enrolmentQueueName, signingQueueName } = await import(
-    '../../shared/adapters/stack/stack.ts'
-  );
+  const { readHierarchy, enrolmentQueueName, signingQueueName } = await import('../../shared/adapters/stack/stack.ts');
+  const { processEmbeddedStack } = await import('../../shared/adapters/stack/embedded-stack.ts');
   const { openStateFolder } = await import('../../localstack/embedded/state-folder.ts');
   const { setUp } = await import('../../localstack/embedded/set-up.ts');
   const { startHost } = await import('../../localstack/embedded/host.ts');
@@ -272,7 +271,7 @@ export async function startLocalStack(options: LocalOptions = {}): Promise<Local
     pkcs11Module: undefined,
     report: () => undefined,
   });
-  const stack = processStack();
+  const stack = processEmbeddedStack();
   const hostErrors: unknown[] = [];
   const host = await startHost({
     projectDir,

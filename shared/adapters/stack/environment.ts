@@ -1,8 +1,10 @@
+import { type AwsEnvironment, type CommonVariables, parseAwsEnvironment } from './environment-aws.ts';
+
 /**
  * The environment of a function, parsed once and refused whole: the first invocation fails with the list of everything
  * that is wrong, not with the first.
  */
-export type Environment = EmbeddedEnvironment;
+export type Environment = EmbeddedEnvironment | AwsEnvironment;
 
 export interface EmbeddedEnvironment {
   readonly stack: 'embedded';
@@ -59,7 +61,7 @@ export class EnvironmentError extends Error {
   }
 }
 
-type Variables = Readonly<Record<string, string | undefined>>;
+export type Variables = Readonly<Record<string, string | undefined>>;
 
 const backendKinds = ['acm-pca', 'pkcs11', 'software'] as const;
 const logLevels = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
@@ -87,7 +89,7 @@ function parseQuotas(variables: Variables, faults: string[]): AcmPcaQuotas {
 }
 
 /** Without an id of a cluster nothing is asked, and a key in an HSM has no validation. */
-function parseCloudHsm(variables: Variables): CloudHsmPlace | undefined {
+export function parseCloudHsm(variables: Variables): CloudHsmPlace | undefined {
   const clusterId = variables.SEALWRIGHT_CLOUDHSM_CLUSTER_ID;
   if (clusterId === undefined || clusterId === '') return undefined;
   return {
@@ -111,14 +113,31 @@ export function parseEnvironment(variables: Variables): Environment {
     if (found === undefined) faults.push(`${name} is "${value}": one of ${allowed.join(', ')}`);
     return found ?? allowed[0]!;
   };
-  oneOf('SEALWRIGHT_STACK', required('SEALWRIGHT_STACK'), ['embedded'] as const);
+  const stack = oneOf('SEALWRIGHT_STACK', required('SEALWRIGHT_STACK'), ['embedded', 'aws'] as const);
   const kinds = required('SEALWRIGHT_BACKENDS')
     .split(',')
     .filter((kind) => kind !== '');
   const backends = new Set(kinds.map((kind) => oneOf('SEALWRIGHT_BACKENDS', kind, backendKinds)));
-  const environment: Environment = {
-    stack: 'embedded',
+  const common = {
     hierarchyFile: required('SEALWRIGHT_HIERARCHY'),
+    backends,
+    quotas: backends.has('acm-pca') ? parseQuotas(variables, faults) : {},
+    logLevel: oneOf('SEALWRIGHT_LOG_LEVEL', variables.SEALWRIGHT_LOG_LEVEL ?? 'WARN', logLevels),
+  };
+  const environment =
+    stack === 'aws' ? parseAwsEnvironment(variables, common, faults) : parseEmbedded(variables, common, required);
+  if (faults.length > 0) throw new EnvironmentError(faults);
+  return environment;
+}
+
+function parseEmbedded(
+  variables: Variables,
+  { backends, hierarchyFile, logLevel, quotas }: CommonVariables,
+  required: (name: string) => string,
+): EmbeddedEnvironment {
+  return {
+    stack: 'embedded',
+    hierarchyFile,
     stateDir: required('SEALWRIGHT_STATE'),
     backends,
     acmPca: backends.has('acm-pca')
@@ -126,7 +145,7 @@ export function parseEnvironment(variables: Variables): Environment {
           endpoint: required('SEALWRIGHT_ACM_PCA_ENDPOINT'),
           region: variables.SEALWRIGHT_REGION ?? 'us-east-1',
           auditBucket: variables.SEALWRIGHT_AUDIT_BUCKET ?? 'sealwright-audit-reports',
-          quotas: parseQuotas(variables, faults),
+          quotas,
         }
       : undefined,
     pkcs11: backends.has('pkcs11')
@@ -137,8 +156,6 @@ export function parseEnvironment(variables: Variables): Environment {
           cloudHsm: parseCloudHsm(variables),
         }
       : undefined,
-    logLevel: oneOf('SEALWRIGHT_LOG_LEVEL', variables.SEALWRIGHT_LOG_LEVEL ?? 'WARN', logLevels),
+    logLevel,
   };
-  if (faults.length > 0) throw new EnvironmentError(faults);
-  return environment;
 }

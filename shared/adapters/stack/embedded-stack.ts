@@ -1,0 +1,75 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import type { BackendKind } from '../../hierarchy/hierarchy.ts';
+import { createAuthorityDirectory } from '../../issuance/authority-directory.ts';
+import type { QueueConsumer, WorkQueue } from '../../issuance/ports.ts';
+import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
+import { openSqliteStore } from '../sqlite/store.ts';
+import {
+  enrolmentQueueName,
+  ledgerFile,
+  readHierarchy,
+  receiveCountMax,
+  type Stack,
+  signingQueueName,
+  systemClock,
+} from './base.ts';
+import { type EmbeddedEnvironment, EnvironmentError, parseEnvironment } from './environment.ts';
+
+export interface EmbeddedStack extends Stack {
+  /** The consumer's side of a queue, for the event source mappings of the embedded host. */
+  readonly queue: (name: string) => WorkQueue & QueueConsumer;
+  readonly walBytes: () => number;
+}
+
+/** Opens the stack that an environment describes. */
+export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedStack {
+  const hierarchy = readHierarchy(environment.hierarchyFile);
+  const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock });
+  const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
+  const queues = new Map<string, WorkQueue & QueueConsumer>();
+  const queue = (name: string) => {
+    let found = queues.get(name);
+    if (found === undefined) {
+      found = store.queue(name, { receiveCountMax, deadLetterQueue: `${name}-dead` });
+      queues.set(name, found);
+    }
+    return found;
+  };
+  return {
+    environment,
+    hierarchy,
+    clock: systemClock,
+    logger,
+    raise: createAlarmLog(logger, systemClock),
+    ledger: store.ledger,
+    watch: store.watch,
+    credentials: store.credentials,
+    operators: store.operators,
+    operatorLog: store.operatorLog,
+    registry: store.authorities,
+    authorities: createAuthorityDirectory(store.authorities, systemClock),
+    audits: store.audits,
+    permits: store.permits,
+    enrolmentQueue: queue(enrolmentQueueName),
+    signingQueue: (backend) =>
+      environment.backends.has(backend as BackendKind) ? queue(signingQueueName(backend)) : undefined,
+    deadLetters: store.deadLetters,
+    queue,
+    walBytes: () => store.stats().walBytes,
+    close: async () => store.close(),
+  };
+}
+
+let opened: EmbeddedStack | undefined;
+
+/** The stack of this process, opened at the first call. Throws `EnvironmentError` with every fault. */
+export function processEmbeddedStack(): EmbeddedStack {
+  if (opened !== undefined) return opened;
+  const environment = parseEnvironment(process.env);
+  if (environment.stack !== 'embedded')
+    throw new EnvironmentError(['SEALWRIGHT_STACK is "aws": the functions of that stack run from their bundles']);
+  opened = openEmbeddedStack(environment);
+  return opened;
+}
+
+export const openProcessStack = processEmbeddedStack;
