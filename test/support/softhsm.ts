@@ -45,11 +45,19 @@ export const softHsmMissing: string | undefined = pkcs11jsLoads()
   : 'pkcs11js is not compiled';
 
 /** A test that needs SoftHSM; without it, a skip that says so. */
-export function itWithSoftHsm(name: string, body: (context: TestContext) => Promise<void> | void): void {
-  it(name, async (context) => {
-    if (softHsmMissing !== undefined) context.skip(softHsmMissing);
-    await body(context);
-  });
+export function itWithSoftHsm(
+  name: string,
+  body: (context: TestContext) => Promise<void> | void,
+  timeoutMs?: number,
+): void {
+  it(
+    name,
+    async (context) => {
+      if (softHsmMissing !== undefined) context.skip(softHsmMissing);
+      await body(context);
+    },
+    timeoutMs,
+  );
 }
 
 let folder: string | undefined;
