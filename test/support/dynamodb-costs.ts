@@ -6,8 +6,7 @@ import { createHash } from 'node:crypto';
 import { createDynamoWatch } from '../../shared/adapters/dynamodb/watch.ts';
 import type { NewIssuance } from '../../shared/issuance/issuance-record.ts';
 import type { IssuanceLedger, Transition } from '../../shared/issuance/ports.ts';
-import type { LedgerHarness } from '../contract/ledger-suite.ts';
-import { openDynamoHarness } from './dynamodb-harness.ts';
+import { type DynamoHarness, openDynamoHarness } from './dynamodb-harness.ts';
 import { type Consumed, meterCapacity } from './dynamodb-middleware.ts';
 import { testDynamoClient } from './dynamodb-table.ts';
 import {
@@ -44,7 +43,7 @@ export interface Costs {
   readonly certificates: readonly PathCost[];
 }
 
-interface World extends LedgerHarness {
+interface World extends DynamoHarness {
   readonly take: () => Consumed;
 }
 
@@ -170,6 +169,8 @@ async function measureCalls(): Promise<readonly CallCost[]> {
   await measure('current', 1, () => ledger.current(issuance.requestId));
   await measureMoves(world, guided, measure);
   await measureReads(world, guided, measure);
+  const { issuanceId } = await guided('received');
+  calls.push({ call: 'watch, ten seconds in vain', of: 1, ...(await measureWatch(world.tableName, issuanceId)) });
   await world.close();
   return calls;
 }
@@ -232,8 +233,8 @@ async function measureReads(world: World, guided: GuidedTo, measure: Measure): P
   await measure('leaseCrlSlots', 1, () => ledger.leaseCrlSlots('devices', 1, 100));
 }
 
-/** What one look of the watch costs. */
-export async function measureWatch(tableName: string, issuanceId: string): Promise<Consumed> {
+/** What a wait costs that nothing ends. */
+async function measureWatch(tableName: string, issuanceId: string): Promise<Consumed> {
   const client = testDynamoClient();
   const take = meterCapacity(client);
   let now = 0;

@@ -12,16 +12,21 @@ export interface DynamoHarnessOptions {
   readonly ledger?: Partial<TableOptions>;
 }
 
+export interface DynamoHarness extends LedgerHarness {
+  readonly tableName: string;
+}
+
 /** A ledger in a table of its own, which is dropped when it is closed. */
-export async function openDynamoHarness(options: DynamoHarnessOptions = {}): Promise<LedgerHarness> {
+export async function openDynamoHarness(options: DynamoHarnessOptions = {}): Promise<DynamoHarness> {
   return harnessOn(await createTestTable(), options);
 }
 
-function harnessOn(test: TestTable, options: DynamoHarnessOptions): LedgerHarness {
+function harnessOn(test: TestTable, options: DynamoHarnessOptions): DynamoHarness {
   const table = createTable(test);
   const client = testDynamoClient();
   options.onLedgerClient?.(client);
   return {
+    tableName: test.tableName,
     ledger: createDynamoLedger({ client, tableName: test.tableName, ...options.ledger }),
     credentials: createDynamoCredentials(table),
     authorities: createDynamoAuthorities(table),

@@ -17,8 +17,8 @@ import { type Action, assertNotRefused, exhausted, isTransient, type Table } fro
 import { DynamoError, type Failure } from './errors.ts';
 import { actionsOf, firstShard, type Group, isSingle, packed } from './groups.ts';
 import { refusalOf } from './holds.ts';
-import { type Item, textOf } from './items.ts';
-import { type Plan, planMove } from './moves.ts';
+import { type Item, text, textOf } from './items.ts';
+import { keyOf, type Plan, planMove } from './moves.ts';
 import { hasMade } from './record-items.ts';
 import { mapBounded, pauseBefore } from './retry.ts';
 import { keys } from './table.ts';
@@ -34,6 +34,8 @@ interface Moving {
   /** What it planned in the round before, when a condition of it failed. */
   refused: Plan | undefined;
   entriesWritten: boolean;
+  /** Holds that were taken before the transaction of the move. */
+  early: readonly Action[];
   outcome: AdvanceOutcome | undefined;
   error: unknown;
 }
@@ -50,6 +52,7 @@ export function createAdvance(table: Table): IssuanceLedger['advance'] {
     try {
       const moving = transitions.map((transition) => newMoving(transition, table.newWriteId()));
       await moveAll(table, moving);
+      await giveBack(table, moving);
       // Redeemed after its intent is durable, and only then: a backend signs nothing that is not in the ledger.
       for (const { transition, outcome } of moving) {
         if (transition.to === 'intended' && outcome?.kind === 'moved') redeem(transition.prepared);
@@ -72,6 +75,7 @@ function newMoving(transition: Transition, write: string): Moving {
     alone: false,
     refused: undefined,
     entriesWritten: false,
+    early: [],
     outcome: undefined,
     error: undefined,
   };
@@ -99,7 +103,15 @@ async function moveRound(table: Table, open: readonly Moving[]): Promise<void> {
   });
   // In the order asked, whatever the order of the reads above.
   const plans = [...planned.keys()].sort((a, b) => open.indexOf(planned.get(a)!) - open.indexOf(planned.get(b)!));
-  const { groups } = packed(plans, (plan) => planned.get(plan)!.alone);
+  const { groups: all } = packed(plans, (plan) => planned.get(plan)!.alone);
+  const refused = await holdEarly(
+    table,
+    all.flatMap((group) => group.plans),
+    planned,
+  );
+  const groups = all
+    .map((group) => ({ plans: group.plans.filter((plan) => !refused.has(plan)) }))
+    .filter((group) => group.plans.length > 0);
   await writeEntries(table, groups, planned);
   const shard = plans[0] === undefined ? 0 : firstShard(plans[0]);
   await mapBounded(groups, table.inFlightMax, (group, index) => moveGroup(table, group, shard + index, planned));
@@ -140,6 +152,32 @@ async function planOrSettle(table: Table, one: Moving, rec: Item | undefined): P
     one.error = error;
     return undefined;
   }
+}
+
+/** Takes the holds that find no place in the transactions; answers the plans that one of them refused. */
+async function holdEarly(table: Table, plans: readonly Plan[], planned: Map<Plan, Moving>): Promise<ReadonlySet<Plan>> {
+  const refused = new Set<Plan>();
+  await mapBounded(plans, table.inFlightMax, async (plan) => {
+    const { earlier } = plan;
+    if (earlier === undefined) return;
+    const one = planned.get(plan)!;
+    one.early = earlier;
+    if ((await table.transact(earlier)).kind === 'written') return;
+    one.tries += 1;
+    one.refused = plan;
+    refused.add(plan);
+  });
+  return refused;
+}
+
+/** Gives back what was held early for moves that were not made: each hold that this very write took. */
+async function giveBack(table: Table, moving: readonly Moving[]): Promise<void> {
+  const wasInVain = ({ outcome }: Moving) => outcome !== undefined && outcome.kind !== 'moved';
+  const holds = moving.filter(wasInVain).flatMap(({ early, write }) => early.map((action) => ({ action, write })));
+  await mapBounded(holds, table.inFlightMax, async ({ action, write }) => {
+    const condition = { expression: 'wr = :by', values: { ':by': text(write) } };
+    await table.transact([{ kind: 'delete', key: keyOf(action), condition }]);
+  });
 }
 
 async function writeEntries(table: Table, groups: readonly Group[], planned: Map<Plan, Moving>): Promise<void> {

@@ -40,7 +40,7 @@ export function packed(
       continue;
     }
     const wanted = sharedKeys(plan).filter((key) => !shared.has(key));
-    if (open.length === plansPerGroupMax || actions + own.length + wanted.length > actionsMax) {
+    if (open.length === plansPerGroupMax || actions + plan.actions.length + wanted.length > actionsMax) {
       if (open.length > 0) groups.push(open);
       [open, actions, shared] = [[], 0, new Set()];
     }

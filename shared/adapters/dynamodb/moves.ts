@@ -1,11 +1,12 @@
 /** What one move writes, from the version of the record that was read. Pure: nothing is read or written here. */
+import type { PolicyViolation } from '../../hierarchy/policy.ts';
 import { assertNever } from '../../issuance/errors.ts';
 import type { IssuanceError } from '../../issuance/issuance-record.ts';
 import type { Transition } from '../../issuance/ports.ts';
 import type { Counted } from '../ledger/counted.ts';
 import { encodeIntent } from '../ledger/intent-document.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
-import type { Action } from './calls.ts';
+import { type Action, actionsMax } from './calls.ts';
 import { type CountedChange, cellKeyOf } from './counters.ts';
 import { bytes, document, flag, type Item, number, numberOf, text, textOf, texts, textsOf } from './items.ts';
 import { issuanceIdOfItem } from './record-items.ts';
@@ -20,6 +21,11 @@ export interface Plan {
   readonly transition: Transition;
   /** The first moves the record. */
   readonly actions: readonly Action[];
+  /**
+   * Holds of the names that find no place in the transaction: taken in one before it, each marked with the write, and given
+   * back when the move is not made. A transaction takes 98 names beside the record and its key; a certificate has up to 100.
+   */
+  readonly earlier?: readonly Action[];
   /** The CA whose fence the transaction checks: once for all its moves. */
   readonly fenceOf?: string;
   /** What the transaction counts: its moves of one cell together. */
@@ -31,9 +37,9 @@ export interface Plan {
 /** RFC 5280 5.3.1. The reason after which a key is refused for ever. */
 const compromise = 'keyCompromise';
 
-/** Longest error message and longest list of violations kept, in UTF-16 units: an item has 400 KB, and one is enough to read. */
+/** Longest error message kept, in UTF-16 units. */
 const messageMax = 2_000;
-const violationsTextMax = 128 * 1024;
+const violationsBytesMax = 256 * 1024;
 const certificateBytesMax = 128 * 1024;
 const intentBytesMax = 128 * 1024;
 
@@ -49,12 +55,9 @@ export function planMove(rec: Item, transition: Transition, write: string): Plan
   });
   switch (transition.to) {
     case 'approved':
-      return planApproval(rec, transition, update);
-    case 'rejected': {
-      const violations = document(transition.violations);
-      invariant(violations.S!.length <= violationsTextMax, 'out-of-bounds', 'the violations are too long to keep');
-      return alone({ set: { pv: text(transition.policyVersion), vi: violations } });
-    }
+      return planApproval(rec, transition, update, write);
+    case 'rejected':
+      return alone({ set: { pv: text(transition.policyVersion), vi: violationsDocument(transition.violations) } });
     case 'lapsed':
       return alone({});
     case 'intended':
@@ -94,9 +97,22 @@ export function errorDocument(error: IssuanceError) {
   return document({ ...error, message: error.message.slice(0, messageMax) });
 }
 
+/**
+ * As many of the violations as an item has room for: a refusal with hundreds of them is a refusal still, and is not to fail for
+ * their length. Policy itself lists no more than twenty of a code.
+ */
+function violationsDocument(violations: readonly PolicyViolation[]) {
+  let bytes = 0;
+  const kept = violations.filter((violation) => {
+    bytes += Buffer.byteLength(JSON.stringify(violation)) + 1;
+    return bytes <= violationsBytesMax;
+  });
+  return document(kept);
+}
+
 type Update = (change: Omit<RecordChange, 'to' | 'at' | 'write'>) => Action;
 
-function planApproval(rec: Item, transition: Move<'approved'>, update: Update): Plan {
+function planApproval(rec: Item, transition: Move<'approved'>, update: Update, write: string): Plan {
   const { at, policyVersion, caId, generation, droppedExtensions } = transition;
   const move = update({
     set: {
@@ -110,17 +126,26 @@ function planApproval(rec: Item, transition: Move<'approved'>, update: Update): 
     detail: { policyVersion, caId, generation },
   });
   const [owner, spki] = [text(textOf(rec, 'own')), text(textOf(rec, 'spki'))];
-  const holds = textsOf(rec, 'nm').map(
-    (name): Action => ({
-      kind: 'update',
-      key: keys.holder(name),
-      set: {
-        expression: 'SET nam = :name, own = :own, spki = :spki, heldAt = if_not_exists(heldAt, :at)',
-        values: { ':name': text(name), ':own': owner, ':spki': spki, ':at': number(at) },
+  const hold = (name: string, by: string | undefined): Action => ({
+    kind: 'update',
+    key: keys.holder(name),
+    set: {
+      expression: `SET nam = :name, own = :own, spki = :spki, heldAt = if_not_exists(heldAt, :at)${
+        by === undefined ? '' : ', wr = if_not_exists(wr, :by)'
+      }`,
+      values: {
+        ':name': text(name),
+        ':own': owner,
+        ':spki': spki,
+        ':at': number(at),
+        ...(by === undefined ? {} : { ':by': text(by) }),
       },
-      condition: 'attribute_not_exists(PK) OR (own = :own AND spki = :spki)',
-    }),
-  );
+    },
+    condition: 'attribute_not_exists(PK) OR (own = :own AND spki = :spki)',
+  });
+  const names = textsOf(rec, 'nm');
+  const together = names.slice(0, actionsMax - 2).map((name) => hold(name, undefined));
+  const earlier = names.slice(actionsMax - 2).map((name) => hold(name, write));
   const key: Action = {
     kind: 'update',
     key: keys.publicKey(textOf(rec, 'spki')),
@@ -130,7 +155,12 @@ function planApproval(rec: Item, transition: Move<'approved'>, update: Update): 
     },
     condition: 'attribute_not_exists(PK) OR (own = :own AND attribute_not_exists(compromisedAt))',
   };
-  return { rec, transition, actions: [move, ...holds, key] };
+  return {
+    rec,
+    transition,
+    actions: [move, ...together, key],
+    ...(earlier.length === 0 ? {} : { earlier }),
+  };
 }
 
 function planIntent(rec: Item, transition: Move<'intended'>, update: Update): Plan {
@@ -250,10 +280,10 @@ function planRevocation(rec: Item, transition: Move<'revoked'>, update: Update):
 
 /** The items that a plan has to itself: two plans that share one are not for one transaction, nor for the same moment. */
 export function ownKeys(plan: Plan): readonly string[] {
-  return plan.actions.map((action) => keyText(keyOf(action)));
+  return [...plan.actions, ...(plan.earlier ?? [])].map((action) => keyText(keyOf(action)));
 }
 
-function keyOf(action: Action): Key {
+export function keyOf(action: Action): Key {
   if (action.kind !== 'put') return action.key;
   return { PK: textOf(action.item, 'PK'), SK: textOf(action.item, 'SK') };
 }

@@ -14,13 +14,15 @@ export interface WatchOptions extends TableOptions {
 const pauseMsFirst = 250;
 const pauseMsMax = 1_500;
 const growth = 1.4;
+/** A look that DynamoDB does not answer at once is worth less than the time it takes. */
+const attemptsMax = 2;
 
 /**
  * Watches by asking: another Lambda settles what this one waits for. Half a read unit a time, some nine times in ten seconds;
  * eventually consistent, since whoever is woken reads for itself. A failure to read ends the wait: the caller finds out.
  */
 export function createDynamoWatch(options: WatchOptions): IssuanceWatch {
-  const table = createTable(options);
+  const table = createTable({ attemptsMax, ...options });
   const { clock } = options;
   const { pause, random } = table.patience;
 

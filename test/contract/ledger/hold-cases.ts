@@ -52,6 +52,25 @@ function firstHoldCases({ open }: LedgerCases): void {
     expect((await h.ledger.holders([free], spkiSha256)).names).toEqual([]);
   });
 
+  it('holds all of a hundred names, or none of them (hold-hundred)', async () => {
+    await using h = disposable(await open());
+    const prefix = unique('many');
+    const names = Array.from({ length: 100 }, (_, n) => `dns:${prefix}-${n}.example`);
+    const spkiSha256 = digestOf(prefix);
+    // The last ones, which an adapter with a bound on its transactions may have to treat apart.
+    for (const index of [97, 98, 99, 0]) {
+      const taken = await guideTo('approved', h, { issuance: { names: [names[index]!], owner: 'plant-8' } });
+      const rival = await guideTo('received', h, { issuance: { names, spkiSha256 } });
+      const outcome = await h.ledger.advance([moves.approve(rival.issuanceId)]);
+      expect(outcome).toEqual([{ kind: 'held', names: [names[index]] }]);
+      expect((await h.ledger.holders(names, spkiSha256)).names.map(({ name }) => name)).toEqual(taken.issuance.names);
+      await h.ledger.releaseName(names[index]!, ledgerTime);
+    }
+    const issued = await guideTo('issued', h, { issuance: { names, spkiSha256 } });
+    expect((await h.ledger.holders(names, spkiSha256)).names.map(({ name }) => name)).toEqual(names);
+    expect((await h.ledger.get(issued.issuanceId))?.names).toEqual(names);
+  });
+
   it('lets the holder have its names again with the same key (hold-again)', async () => {
     await using h = disposable(await open());
     const shared = { names: [`dns:${unique('name')}.example`], spkiSha256: digestOf(unique('key')) };
