@@ -1,6 +1,7 @@
 /** Every case, in the order in which they run. */
 import type { ConformanceCase } from '../suite.ts';
 import { authorityCases } from './authorities.ts';
+import { configurationCases } from './configuration.ts';
 import { issuanceCases } from './issuance.ts';
 import { modelInputCases } from './model-inputs.ts';
 import { protocolCases } from './protocol.ts';
@@ -11,6 +12,7 @@ import { templateCases } from './templates.ts';
 export const documentedCases: readonly ConformanceCase[] = [
   ...protocolCases,
   ...authorityCases,
+  ...configurationCases,
   ...issuanceCases,
   ...templateCases,
   ...recordCases,
