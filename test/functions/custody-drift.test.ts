@@ -1,10 +1,8 @@
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
-import { cka, ckm } from '../../shared/adapters/pkcs11/constants.ts';
-import * as der from '../../shared/pki/der/writer.ts';
-import { oids } from '../../shared/pki/oids.ts';
+import { cka } from '../../shared/adapters/pkcs11/constants.ts';
 import { type CustodyWorld, type HsmCa, openCustodyWorld } from '../support/custody-world.ts';
-import { itWithSoftHsm, softHsmMissing, withObjects } from '../support/softhsm.ts';
+import { itWithSoftHsm, replaceKey, softHsmMissing } from '../support/softhsm.ts';
 import { editBoolean, makeExtractable } from '../support/softhsm-objects.ts';
 
 let w: CustodyWorld;
@@ -28,32 +26,6 @@ const tokensFolder = () => join(dirname(w.library.softhsmConf), 'tokens');
 const isExtractable = (caId: HsmCa) => async () =>
   (await w.backendOf(caId).describeKey()).attributes?.extractable === true;
 
-/** Destroys the key pair of a label and makes another one with the same label and CKA_ID. */
-function replaceKey(keyLabel: string): void {
-  withObjects(w.library, w.sharedToken, keyLabel, ({ api, session, objects }) => {
-    const id = api.C_GetAttributeValue(session, objects[0]!, [{ type: cka.id }])[0]!.value as Buffer;
-    for (const object of objects) api.C_DestroyObject(session, object);
-    const named = [
-      { type: cka.token, value: true },
-      { type: cka.label, value: Buffer.from(keyLabel) },
-      { type: cka.id, value: id },
-    ];
-    const parameters = { type: cka.ecParams, value: Buffer.from(der.oid(oids.secp256r1)) };
-    api.C_GenerateKeyPair(
-      session,
-      { mechanism: ckm.ecKeyPairGen },
-      [...named, parameters, { type: cka.verify, value: true }],
-      [
-        ...named,
-        { type: cka.private, value: true },
-        { type: cka.sensitive, value: true },
-        { type: cka.extractable, value: false },
-        { type: cka.sign, value: true },
-      ],
-    );
-  });
-}
-
 describe('a CA key that drifts under a running signer', () => {
   itWithSoftHsm('stops its CA before the next signature when it is made extractable, and that CA alone', async () => {
     expect(await issueOneEach()).toEqual({ workloads: 'issued', gateways: 'issued', devices: 'issued' });
@@ -67,7 +39,7 @@ describe('a CA key that drifts under a running signer', () => {
 
   itWithSoftHsm('stops its CA alone when it is replaced under the same label and CKA_ID', async () => {
     expect(await issueOneEach()).toEqual({ workloads: 'issued', gateways: 'issued', devices: 'issued' });
-    replaceKey('gateways-g1');
+    replaceKey(w.library, w.sharedToken, 'gateways-g1');
     expect(await issueOneEach()).toEqual({ workloads: 'issued', gateways: 'approved', devices: 'issued' });
     expect(w.alarms).toEqual([{ name: 'custody-stopped', caId: 'gateways', codes: expect.any(Array) }]);
     expect(w.alarms[0]!.codes).toContain('key-swapped');

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { textWidth } from '../../cli/terminal/text.ts';
+import { cka } from '../../shared/adapters/pkcs11/constants.ts';
+import { readPinFile } from '../../shared/adapters/pkcs11/softhsm.ts';
+import { openToken } from '../../shared/adapters/pkcs11/token.ts';
 import { evidencedFields, unevidenced } from '../support/custody-fields.ts';
 import { runCli } from '../support/run-cli.ts';
 import {
@@ -14,7 +17,8 @@ import {
   startProcesses,
 } from '../support/service.ts';
 import { createServiceClient, type ServiceClient } from '../support/service-client.ts';
-import { makeExtractable } from '../support/softhsm-objects.ts';
+import { replaceKey } from '../support/softhsm.ts';
+import { editBoolean, makeExtractable } from '../support/softhsm-objects.ts';
 
 let running: RunningProcesses;
 let client: ServiceClient;
@@ -103,7 +107,7 @@ describe('a key in the files of a running service', () => {
     expect([await issue('service'), await issue('device')]).toEqual([200, 200]);
     const isExtractable = async () =>
       (await entries()).find(({ id }) => id === 'workloads')!.evidence!.attributes.extractable;
-    await makeExtractable(join(running.stateDir, 'pkcs11', 'tokens'), isExtractable);
+    const path = await makeExtractable(join(running.stateDir, 'pkcs11', 'tokens'), isExtractable);
 
     expect([await issue('service'), await issue('device')]).toEqual([202, 200]);
     const workloads = (await entries()).find(({ id }) => id === 'workloads')!;
@@ -119,5 +123,34 @@ describe('a key in the files of a running service', () => {
       .filter((line) => line.includes('"alarm":"custody-stopped"'));
     expect(alarms.length).toBeGreaterThan(0);
     for (const line of alarms) expect(line).toContain('"caId":"workloads"');
+    editBoolean(path, cka.extractable, false);
+    await untilHeld();
+    expect(await issue('service')).toBe(200);
+  });
+
+  it('that is replaced under the same label and CKA_ID, by another process, stops its CA and no other', async (context) => {
+    if (softHsmModule === undefined) context.skip('SoftHSM is not installed');
+    expect([await issue('service'), await issue('device')]).toEqual([200, 200]);
+    const folder = join(running.stateDir, 'pkcs11');
+    const library = { path: softHsmModule!, softhsmConf: join(folder, 'softhsm2.conf') };
+    const tokenLabel = 'sealwright-issuance';
+    const readPin = () => readPinFile(join(folder, `${tokenLabel}.pin`));
+    const token = openToken({ library, tokenLabel, readPin });
+    await token.withSession(() => replaceKey(library, tokenLabel, 'workloads-g1'));
+    token.close();
+
+    expect([await issue('service'), await issue('device')]).toEqual([202, 200]);
+    const workloads = (await entries()).find(({ id }) => id === 'workloads')!;
+    expect(workloads.findings).toContainEqual(expect.objectContaining({ code: 'key-swapped', severity: 'stop' }));
+    expect(workloads.evidence!.attributes.extractable).toBe(false);
   });
 });
+
+/** The evidence is read again with each batch, and with each report. */
+async function untilHeld(): Promise<void> {
+  for (let waits = 0; waits < 50; waits += 1) {
+    if ((await entries()).every(({ status }) => status === 'holds')) return;
+    await sleep(100);
+  }
+  throw new Error('the CA does not hold again');
+}

@@ -10,6 +10,7 @@ import { createPkcs11Backend, type Pkcs11Backend } from '../../shared/adapters/p
 import { createPkcs11Provisioner } from '../../shared/adapters/pkcs11/provisioner.ts';
 import { readPinFile } from '../../shared/adapters/pkcs11/softhsm.ts';
 import type { SqliteQueue } from '../../shared/adapters/sqlite/queue.ts';
+import type { Hierarchy } from '../../shared/hierarchy/hierarchy.ts';
 import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import { sendLater } from '../../shared/issuance/send-later.ts';
 import { hierarchyOf, sampleWith } from './hierarchies.ts';
@@ -44,7 +45,7 @@ export interface CustodyWorld {
 
 let worlds = 0;
 
-function hierarchyText(sharedToken: string, otherToken: string): string {
+function hierarchyText(sharedToken: string): string {
   const gateways = [
     '  - id: gateways',
     '    tier: issuance',
@@ -65,7 +66,7 @@ function hierarchyText(sharedToken: string, otherToken: string): string {
     ['profiles: [service, svid]', 'profiles: [service]'],
     [
       'backend: acm-pca\n    mode: GENERAL_PURPOSE',
-      `backend: pkcs11\n    pkcs11: { tokenLabel: ${otherToken}, keyLabel: devices-g1 }`,
+      `backend: pkcs11\n    pkcs11: { tokenLabel: ${sharedToken}, keyLabel: devices-g1 }`,
     ],
     [
       'profiles: [device]\n    custody: { model: managed-ca, securityLevelMin: 3, cmvpAccepted: [active, historical] }',
@@ -73,6 +74,19 @@ function hierarchyText(sharedToken: string, otherToken: string): string {
     ],
     ['cmvpAccepted: [active] }\nprofiles:', `cmvpAccepted: [active] }\n${gateways.join('\n')}\nprofiles:`],
   );
+}
+
+/**
+ * Moves a CA to another token. A hierarchy.yaml is refused for it, since one deployment of a signer has one PIN: here each
+ * backend is given its own.
+ */
+function withTokenOf(hierarchy: Hierarchy, caId: string, tokenLabel: string): Hierarchy {
+  const authorities = hierarchy.authorities.map((authority) =>
+    authority.id === caId && authority.pkcs11 !== undefined
+      ? { ...authority, pkcs11: { ...authority.pkcs11, tokenLabel } }
+      : authority,
+  );
+  return { ...hierarchy, authorities };
 }
 
 export async function openCustodyWorld(): Promise<CustodyWorld> {
@@ -84,7 +98,7 @@ export async function openCustodyWorld(): Promise<CustodyWorld> {
   const readPin = (label: string) => readPinFile(tokens.get(label)!.pinFile);
   const provisioner = createPkcs11Provisioner({ library, readPin, random: (bytes) => randomBytes(bytes) });
   const world = await openIssuanceWorld({
-    hierarchy: hierarchyOf(hierarchyText(sharedToken, otherToken)),
+    hierarchy: withTokenOf(hierarchyOf(hierarchyText(sharedToken)), 'devices', otherToken),
     pkcs11Provisioner: provisioner,
   });
   provisioner.close();

@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Handle, PKCS11 } from 'pkcs11js';
 import { it, type TestContext } from 'vitest';
-import { cka, ckf } from '../../shared/adapters/pkcs11/constants.ts';
+import { cka, ckf, ckm } from '../../shared/adapters/pkcs11/constants.ts';
 import { type LibraryOptions, openLibrary, type Pkcs11Library } from '../../shared/adapters/pkcs11/library.ts';
 import { prepareSoftHsmToken, type SoftHsmToken } from '../../shared/adapters/pkcs11/softhsm.ts';
 import { findSlot } from '../../shared/adapters/pkcs11/token.ts';
+import * as der from '../../shared/pki/der/writer.ts';
+import { oids } from '../../shared/pki/oids.ts';
 
 const usualPlaces = [
   '/usr/lib/softhsm/libsofthsm2.so',
@@ -139,4 +141,30 @@ export function withObjects<T>(
   } finally {
     api.C_CloseSession(session);
   }
+}
+
+/** Destroys the P-256 key pair of a label and makes another one with the same label and CKA_ID. The process has to be logged in. */
+export function replaceKey(library: LibraryOptions, tokenLabel: string, keyLabel: string): void {
+  withObjects(library, tokenLabel, keyLabel, ({ api, session, objects }) => {
+    const id = api.C_GetAttributeValue(session, objects[0]!, [{ type: cka.id }])[0]!.value as Buffer;
+    for (const object of objects) api.C_DestroyObject(session, object);
+    const named = [
+      { type: cka.token, value: true },
+      { type: cka.label, value: Buffer.from(keyLabel) },
+      { type: cka.id, value: id },
+    ];
+    const parameters = { type: cka.ecParams, value: Buffer.from(der.oid(oids.secp256r1)) };
+    api.C_GenerateKeyPair(
+      session,
+      { mechanism: ckm.ecKeyPairGen },
+      [...named, parameters, { type: cka.verify, value: true }],
+      [
+        ...named,
+        { type: cka.private, value: true },
+        { type: cka.sensitive, value: true },
+        { type: cka.extractable, value: false },
+        { type: cka.sign, value: true },
+      ],
+    );
+  });
 }
