@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { auditCommands } from './audit.ts';
 import { authoritiesCommands } from './authorities.ts';
 import { ceremonyCommands } from './ceremony.ts';
+import { blastRadiusCommand } from './blast-radius.ts';
 import { credentialCommands } from './credential.ts';
 import { custodyCommands } from './custody.ts';
 import { dlqCommands } from './dlq.ts';
@@ -11,6 +12,7 @@ import { nameCommands } from './name.ts';
 import { operatorCommands } from './operator.ts';
 import { orphanCommands } from './orphan.ts';
 import { stateCommands } from './state.ts';
+import { recountCommand } from './recount.ts';
 import { statusCommand } from './status.ts';
 
 /** Every command, in the order of the help. A new one is a file beside this one and a line here. */
@@ -19,6 +21,8 @@ export const commands: readonly Command[] = [
   statusCommand,
   ...authoritiesCommands,
   ...hierarchyCommands,
+  blastRadiusCommand,
+  recountCommand,
   ...credentialCommands,
   ...operatorCommands,
   ...nameCommands,

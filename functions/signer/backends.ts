@@ -91,7 +91,7 @@ function pacingFor({ getPerSecond, issuePerSecond, shareForOthers }: AcmPcaQuota
 }
 
 /** Account and Region of a CA: quotas are theirs. `arn:PARTITION:acm-pca:REGION:ACCOUNT:certificate-authority/ID`. */
-function quotaOwnerOf(authorityArn: string): string {
+export function quotaOwnerOf(authorityArn: string): string {
   const [, , , region = '', account = ''] = authorityArn.split(':');
   return `acm-pca/${account}/${region}`;
 }

@@ -40,3 +40,23 @@ export function countedValues(certificate: Counted): Readonly<Record<CountedDime
   const { owner, fleet, profile, keyType, credentialId } = certificate;
   return { total: '', owner, fleet, profile, keyType, credential: credentialId };
 }
+
+/** Certificates of one CA with one value of a dimension, over all time. */
+export interface CountedSums {
+  readonly issued: number;
+  readonly revoked: number;
+  /** Neither revoked, nor of a bucket that has ended at the instant asked about. */
+  readonly outstanding: number;
+}
+
+/** Certificates of one CA with one value of a dimension, in one bucket. */
+export interface LiveBucket {
+  /** The bucket holds notAfter in [bucketStart, bucketStart + bucketMs). */
+  readonly bucketStart: EpochMs;
+  readonly bucketMs: number;
+  readonly issued: number;
+  readonly revoked: number;
+  /** Earliest and latest notAfter of the certificates of the bucket, revoked ones included. */
+  readonly notAfterFirst: EpochMs;
+  readonly notAfterLast: EpochMs;
+}

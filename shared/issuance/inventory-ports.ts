@@ -1,24 +1,12 @@
 /** What the inventory reads of the ledger, and how it is kept readable. Each comment states what an adapter owes. */
 import type { ContactSample } from '../inventory/contacts.ts';
-import type { CountedDimension } from '../inventory/counted.ts';
+import type { Counted, CountedDimension, CountedSums, LiveBucket } from '../inventory/counted.ts';
+
 import type { EpochMs } from '../pki/epoch.ts';
 import type { IssuanceState } from './issuance-state.ts';
 import type { CounterRow } from './ledger-ports.ts';
 
-/** Certificates of one CA with one value of a dimension, over all time. */
-export interface CountedSums {
-  readonly issued: number;
-  readonly revoked: number;
-  /** Neither revoked, nor of a bucket that has ended at the instant asked about. */
-  readonly outstanding: number;
-}
-
-/** Certificates of one CA with one value of a dimension, in one bucket. */
-export type LiveBucket = Omit<CounterRow, 'dimension' | 'value'> & {
-  /** Earliest and latest notAfter of the certificates of the bucket, revoked ones included. */
-  readonly notAfterFirst: EpochMs;
-  readonly notAfterLast: EpochMs;
-};
+export type { CountedSums, LiveBucket } from '../inventory/counted.ts';
 
 /**
  * A value with a bound: never less than what is outstanding, and more only by what expired since the counters were last
@@ -108,21 +96,28 @@ export interface InventoryUpkeep {
 }
 
 /** A certificate as a recount sees it. */
-export interface CountedCertificate {
+export type CountedCertificate = Counted & { readonly revoked: boolean };
+
+export type CountedRow = CounterRow & {
   readonly caId: string;
-  readonly owner: string;
-  readonly fleet: string;
-  readonly profile: string;
-  readonly keyType: string;
-  readonly credentialId: string;
-  readonly notBefore: EpochMs;
-  readonly notAfter: EpochMs;
-  readonly revoked: boolean;
+  /** True when it was taken off the `standing` of its value as expired. */
+  readonly taken: boolean;
+};
+
+/** The sums that an adapter keeps of a value beside its counters. */
+export interface SumsRow {
+  readonly caId: string;
+  readonly dimension: CountedDimension;
+  readonly value: string;
+  readonly issued: number;
+  readonly revoked: number;
+  readonly standing: number;
 }
 
-export type CountedRow = CounterRow & { readonly caId: string };
-
-/** Records and counters page by page, `after` being what the page before answered as `next`. Pages hold 1,000 at most. */
+/**
+ * Records and counters page by page, `after` being what the page before answered as `next`. Pages hold 1,000 at most; those of
+ * counters and sums are in the order CA, dimension, value, by octets of UTF-8.
+ */
 export interface RecountView {
   certificates(after: string | undefined): Promise<{
     readonly certificates: readonly CountedCertificate[];
@@ -130,6 +125,10 @@ export interface RecountView {
   }>;
   counters(after: string | undefined): Promise<{
     readonly rows: readonly CountedRow[];
+    readonly next: string | undefined;
+  }>;
+  sums(after: string | undefined): Promise<{
+    readonly rows: readonly SumsRow[];
     readonly next: string | undefined;
   }>;
   /** Issuances that there are about, for progress. */

@@ -52,6 +52,7 @@ describe('serverless.yml', () => {
       { handler: 'functions/custody/handler.watch', everyMs: 60_000 },
       { handler: 'functions/reconciler/handler.handler', everyMs: 60_000 },
       { handler: 'functions/monitor/handler.handler', everyMs: 60_000 },
+      { handler: 'functions/upkeep/handler.handler', everyMs: 60_000 },
       { handler: 'functions/auditor/handler.handler', everyMs: 3_600_000 },
     ]);
     expect(receiveCountMax).toBe(10);

@@ -1,5 +1,11 @@
 import { DatabaseSync } from 'node:sqlite';
-import type { CountedCertificate, CountedRow, RecountSource, RecountView } from '../../issuance/inventory-ports.ts';
+import type {
+  CountedCertificate,
+  CountedRow,
+  RecountSource,
+  RecountView,
+  SumsRow,
+} from '../../issuance/inventory-ports.ts';
 
 const pageRows = 1_000;
 
@@ -30,10 +36,14 @@ function createView(database: DatabaseSync, close: () => void): RecountView {
       r.key_type AS keyType, r.credential_id AS credentialId, c.not_before AS notBefore, c.not_after AS notAfter
     FROM issuances i JOIN requests r ON r.issuance = i.issuance LEFT JOIN certificates c ON c.issuance = i.issuance
     WHERE i.issuance > ? ORDER BY i.issuance LIMIT ?`);
-  const columns = `ca_id AS caId, dimension, value, bucket_ms AS bucketMs, bucket_start AS bucketStart, issued, revoked`;
-  const counters = database.prepare(`SELECT ${columns} FROM counters
-    WHERE (ca_id, dimension, value, bucket_ms, bucket_start) > (?, ?, ?, ?, ?)
-    ORDER BY ca_id, dimension, value, bucket_ms, bucket_start LIMIT ?`);
+  const counters = database.prepare(`SELECT c.ca_id AS caId, c.dimension, c.value, c.bucket_ms AS bucketMs,
+      c.bucket_start AS bucketStart, c.issued, c.revoked,
+      m.ca_id IS NOT NULL AND (c.bucket_start, c.dimension, c.value) <= (m.bucket_start, m.dimension, m.value) AS taken
+    FROM counters c LEFT JOIN counter_marks m ON m.ca_id = c.ca_id AND m.bucket_ms = c.bucket_ms
+    WHERE (c.ca_id, c.dimension, c.value, c.bucket_ms, c.bucket_start) > (?, ?, ?, ?, ?)
+    ORDER BY c.ca_id, c.dimension, c.value, c.bucket_ms, c.bucket_start LIMIT ?`);
+  const sums = database.prepare(`SELECT ca_id AS caId, dimension, value, issued, revoked, standing FROM counted_values
+    WHERE (ca_id, dimension, value) > (?, ?, ?) ORDER BY ca_id, dimension, value LIMIT ?`);
   const last = database.prepare('SELECT max(issuance) AS last FROM issuances').get()?.last;
 
   return {
@@ -51,9 +61,18 @@ function createView(database: DatabaseSync, close: () => void): RecountView {
     },
     async counters(after) {
       const place = (after === undefined ? ['', '', '', -1, -1] : JSON.parse(after)) as (string | number)[];
-      const rows = counters.all(...place, pageRows).map((row) => ({ ...row }) as unknown as CountedRow);
+      const rows = counters
+        .all(...place, pageRows)
+        .map((row) => ({ ...row, taken: row.taken === 1 }) as unknown as CountedRow);
       const end = rows.at(-1);
       const next = end && JSON.stringify([end.caId, end.dimension, end.value, end.bucketMs, end.bucketStart]);
+      return { rows, next: rows.length < pageRows ? undefined : next };
+    },
+    async sums(after) {
+      const place = (after === undefined ? ['', '', ''] : JSON.parse(after)) as string[];
+      const rows = sums.all(...place, pageRows).map((row) => ({ ...row }) as unknown as SumsRow);
+      const end = rows.at(-1);
+      const next = end && JSON.stringify([end.caId, end.dimension, end.value]);
       return { rows, next: rows.length < pageRows ? undefined : next };
     },
     close: async () => close(),

@@ -7,10 +7,12 @@ import { createDynamoAuthorities } from '../dynamodb/authorities.ts';
 import { createTable } from '../dynamodb/calls.ts';
 import { createDynamoClient } from '../dynamodb/client.ts';
 import { createDynamoCredentials } from '../dynamodb/credentials.ts';
+import { createDynamoKeyReads } from '../dynamodb/key-reads.ts';
 import { createDynamoLedger } from '../dynamodb/ledger.ts';
 import { createDynamoOperatorLog, createDynamoOperators } from '../dynamodb/operators.ts';
 import { createDynamoPermits } from '../dynamodb/permits.ts';
 import { createDynamoWatch } from '../dynamodb/watch.ts';
+import { createCounterInventory } from '../ledger/inventory-of-counters.ts';
 import { createSqsClient } from '../sqs/client.ts';
 import { createSqsDeadLetters } from '../sqs/dead-letters.ts';
 import { createSqsQueue } from '../sqs/queue.ts';
@@ -40,6 +42,7 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
   const table = createTable(options);
   const registry = createDynamoAuthorities(table);
+  const ledger = createDynamoLedger(options);
   const queues = new Map(
     [...environment.queues].map(([name, { url }]) => [
       name,
@@ -52,7 +55,7 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     clock: systemClock,
     logger,
     raise: createAlarmLog(logger, systemClock),
-    ledger: createDynamoLedger(options),
+    ledger,
     watch: createDynamoWatch({ ...options, clock: systemClock }),
     credentials: createDynamoCredentials(table),
     operators: createDynamoOperators(table),
@@ -61,6 +64,11 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     authorities: createAuthorityDirectory(registry, systemClock),
     audits: createDynamoAudits(table),
     permits: createDynamoPermits(table),
+    inventory: createCounterInventory({
+      ledger,
+      certificatesOfKey: createDynamoKeyReads(table, ledger),
+      clock: systemClock,
+    }),
     // Parsing has refused an environment without it.
     enrolmentQueue: queues.get(enrolmentQueueName)!,
     signingQueue: (backend) =>

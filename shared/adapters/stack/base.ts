@@ -5,6 +5,7 @@ import type { Hierarchy } from '../../hierarchy/hierarchy.ts';
 import { parseHierarchy } from '../../hierarchy/hierarchy.ts';
 import type { RaiseAlarm } from '../../issuance/alarms.ts';
 import type { AuthorityDirectory } from '../../issuance/authority-directory.ts';
+import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
 import type { PermitStore } from '../../issuance/permits.ts';
 import type {
   AuditStore,
@@ -37,6 +38,7 @@ export interface Stack {
   readonly authorities: AuthorityDirectory;
   readonly audits: AuditStore;
   readonly permits: PermitStore;
+  readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
   readonly enrolmentQueue: WorkQueue;
   /** The queue of the signer for a kind of backend; undefined when there is no such signer. */
   readonly signingQueue: (backend: string) => WorkQueue | undefined;

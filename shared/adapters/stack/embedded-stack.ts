@@ -50,6 +50,7 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     authorities: createAuthorityDirectory(store.authorities, systemClock),
     audits: store.audits,
     permits: store.permits,
+    inventory: store.inventory,
     enrolmentQueue: queue(enrolmentQueueName),
     signingQueue: (backend) =>
       environment.backends.has(backend as BackendKind) ? queue(signingQueueName(backend)) : undefined,

@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { processStack } from '../../shared/adapters/stack/stack.ts';
+import { publishedPrices } from '../../shared/inventory/prices.ts';
+import { createRecounts } from '../../shared/issuance/recount.ts';
+import { createIssueRates } from './issue-rates.ts';
+
+export function wiring() {
+  const stack = processStack();
+  const random = (bytes: number): Uint8Array => randomBytes(bytes);
+  return {
+    ...stack,
+    prices: publishedPrices,
+    issueRate: createIssueRates(stack),
+    recounts: createRecounts({
+      source: stack.inventory,
+      clock: stack.clock,
+      random,
+      pause: () => setImmediate(),
+      wait: (ms) => setTimeout(ms, undefined, { ref: false }),
+      onFailed: (cause) => stack.logger.warn('a recount failed', { error: cause as Error }),
+    }),
+  };
+}
+
+export type Wired = ReturnType<typeof wiring>;
