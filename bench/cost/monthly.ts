@@ -41,7 +41,7 @@ export const managedDeployment: Deployment = {
   zones: 2,
   natGateways: 0,
   eventSourceMappings: 2,
-  scheduledRunsPerMinute: 2,
+  scheduledRunsPerMinute: 3,
   scheduledRunMs: 300,
   scheduledReadUnits: 60,
   alarms: 14,
@@ -57,7 +57,7 @@ export const hsmDeployment: Deployment = {
   ...managedDeployment,
   generalPurposeAuthorities: 0,
   hsms: 2,
-  interfaceEndpoints: 4,
+  interfaceEndpoints: 3,
   secrets: 1,
 };
 
