@@ -23,7 +23,7 @@ ledgerSuite(
           return losses[sent++ % losses.length];
         });
       },
-      ledger: { pause: async () => undefined },
+      ledger: { pause: async () => undefined, silencesMax: 12 },
     });
   },
   { durable: true, lagMsMax: 5_000 },

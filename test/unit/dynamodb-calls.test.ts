@@ -121,6 +121,18 @@ describe('a throttle', () => {
   });
 });
 
+describe('a call without an answer', () => {
+  it('is given up after three, whatever the patience for throttles: a Lambda is to outlive it (silences-bounded)', async () => {
+    const { mock, table } = world();
+    mock.on(GetItemCommand).rejects(new Error('socket hang up'));
+    await expect(table.get(key(1))).rejects.toMatchObject({ code: 'storage-failed' });
+    expect(mock.commandCalls(GetItemCommand)).toHaveLength(3);
+    mock.on(TransactWriteItemsCommand).rejects(serviceError('InternalServerError', 500));
+    await expect(table.transact([{ kind: 'put', item: item(1) }])).rejects.toMatchObject({ code: 'storage-failed' });
+    expect(mock.commandCalls(TransactWriteItemsCommand)).toHaveLength(3);
+  });
+});
+
 describe('a transaction', () => {
   const actions = [
     { kind: 'put', item: item(1), condition: { expression: 'attribute_not_exists(PK)' } },
@@ -206,9 +218,9 @@ it('pauses longer each time up to a bound, and never as long as another (full-ji
     pauses.push(ms);
   };
   for (let attempt = 1; attempt <= 40; attempt++)
-    await pauseBefore(attempt, { random: () => 0.999, pause, attemptsMax: 1 });
+    await pauseBefore(attempt, { random: () => 0.999, pause, attemptsMax: 1, silencesMax: 1 });
   expect(pauses.every((ms, index) => index === 0 || ms >= pauses[index - 1]!)).toBe(true);
   expect(Math.max(...pauses)).toBeLessThan(800);
-  await pauseBefore(40, { random: () => 0, pause, attemptsMax: 1 });
+  await pauseBefore(40, { random: () => 0, pause, attemptsMax: 1, silencesMax: 1 });
   expect(pauses.at(-1)).toBe(0);
 });

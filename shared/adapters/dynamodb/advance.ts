@@ -20,7 +20,7 @@ import { refusalOf } from './holds.ts';
 import { type Item, text, textOf } from './items.ts';
 import { keyOf, type Plan, planMove } from './moves.ts';
 import { hasMade } from './record-items.ts';
-import { mapBounded, pauseBefore } from './retry.ts';
+import { attemptsOf, mapBounded } from './retry.ts';
 import { keys } from './table.ts';
 
 /** One move on its way. */
@@ -221,16 +221,17 @@ async function moveTogether(table: Table, group: Group, shard: number): Promise<
   const isOne = group.plans.length === 1;
   const actions = actionsOf(group, shard);
   const token = table.newToken();
-  for (let attempt = 1; ; attempt++) {
+  const attempts = attemptsOf(patience);
+  for (let made = 1; ; made++) {
     const failure = await table.attempt(actions, token);
     if (failure === undefined) return undefined;
     if (failure.kind === 'cancelled' && !isTransient(failure)) {
       assertNotRefused(failure.reasons);
       return failure;
     }
-    if (!isOne && failure.kind !== 'unknown' && attempt >= groupAttemptsMax) return failure;
-    if (attempt >= patience.attemptsMax) throw exhausted(failure);
-    await pauseBefore(attempt, patience);
+    if (!isOne && failure.kind !== 'unknown' && made >= groupAttemptsMax) return failure;
+    if (!attempts.another(failure.kind === 'unknown')) throw exhausted(failure);
+    await attempts.pause();
   }
 }
 

@@ -17,7 +17,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { type Cancellation, DynamoError, type Failure, failureOf } from './errors.ts';
 import type { Item } from './items.ts';
-import { mapBounded, type Patience, patienceDefaults, pauseBefore } from './retry.ts';
+import { attemptsOf, mapBounded, type Patience, patienceDefaults, pauseBefore } from './retry.ts';
 import { type Key, keyItem, keyText } from './table.ts';
 
 export interface TableOptions {
@@ -27,6 +27,7 @@ export interface TableOptions {
   readonly random?: () => number;
   readonly pause?: (ms: number) => Promise<void>;
   readonly attemptsMax?: number;
+  readonly silencesMax?: number;
   /** Requests of one call in flight at once. */
   readonly inFlightMax?: number;
 }
@@ -101,6 +102,7 @@ export function createTable(options: TableOptions): Table {
     random,
     pause: options.pause ?? patienceDefaults.pause,
     attemptsMax: options.attemptsMax ?? patienceDefaults.attemptsMax,
+    silencesMax: options.silencesMax ?? patienceDefaults.silencesMax,
   };
   const patiently = <T>(send: () => Promise<T>) => withPatience(send, patience);
   const attempt = createAttempt(client, tableName);
@@ -160,15 +162,16 @@ function projection(attributes: string | undefined): { readonly ProjectionExpres
 
 /** Repeats what may pass when repeated. What cannot is thrown as it came: our mistake, for whoever reads the log. */
 async function withPatience<T>(send: () => Promise<T>, patience: Patience): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+  const attempts = attemptsOf(patience);
+  for (;;) {
     try {
       return await send();
     } catch (error) {
       const failure = failureOf(error);
       if (failure.kind === 'refused') throw error;
-      if (attempt >= patience.attemptsMax) throw exhausted(failure, error);
+      if (!attempts.another(failure.kind === 'unknown')) throw exhausted(failure, error);
     }
-    await pauseBefore(attempt, patience);
+    await attempts.pause();
   }
 }
 
@@ -309,15 +312,16 @@ async function transactPatiently(
   newToken: () => string,
 ): Promise<TransactionOutcome> {
   const token = newToken();
-  for (let attempt = 1; ; attempt++) {
+  const attempts = attemptsOf(patience);
+  for (;;) {
     const failure = await attemptOnce(actions, token);
     if (failure === undefined) return { kind: 'written' };
     if (failure.kind === 'cancelled' && !isTransient(failure)) {
       assertNotRefused(failure.reasons);
       return { kind: 'cancelled', reasons: failure.reasons };
     }
-    if (attempt >= patience.attemptsMax) throw exhausted(failure);
-    await pauseBefore(attempt, patience);
+    if (!attempts.another(failure.kind === 'unknown')) throw exhausted(failure);
+    await attempts.pause();
   }
 }
 

@@ -18,7 +18,7 @@ export interface DynamoClientOptions {
 const socketsMax = 64;
 const connectionMsMax = 1_000;
 /** DynamoDB answers in milliseconds; a transaction in contention within a second. */
-const requestMsMax = 3_000;
+const requestMsMax = 2_000;
 /** Of one request by the SDK: the first and two more, 50 ms and more apart. */
 const attemptsMax = 3;
 

@@ -7,13 +7,37 @@ export interface Patience {
   readonly pause: (ms: number) => Promise<void>;
   /** Attempts at one call, the first included. */
   readonly attemptsMax: number;
+  /** Of those, how many may go without an answer: each is as long as the SDK's own attempts at it, some six seconds. */
+  readonly silencesMax: number;
 }
 
 export const patienceDefaults = {
   pause: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
   /** With the pauses below some four seconds in all. */
   attemptsMax: 12,
+  /** Three last eighteen seconds: a Lambda of thirty is still there to say so. */
+  silencesMax: 3,
 } as const;
+
+/** Counts the attempts at one call. */
+export interface Attempts {
+  /** True when another one is within bounds, after one that failed; `isSilent` when it had no answer. */
+  another(isSilent: boolean): boolean;
+  /** Waits as long as the next one is to wait. */
+  pause(): Promise<void>;
+}
+
+export function attemptsOf(patience: Patience): Attempts {
+  let [made, silent] = [0, 0];
+  return {
+    another(isSilent) {
+      made += 1;
+      if (isSilent) silent += 1;
+      return made < patience.attemptsMax && silent < patience.silencesMax;
+    },
+    pause: () => pauseBefore(made, patience),
+  };
+}
 
 const pauseMsFirst = 10;
 const pauseMsMax = 800;
