@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { BackupManifest, Verified } from '../../localstack/embedded/state-backup.ts';
+import type { BackupManifest, OnStep, Verified } from '../../localstack/embedded/state-backup.ts';
 import type { CounterCheck } from '../../shared/issuance/check-counters.ts';
 import { type Command, type CommandContext, CommandFailure, UsageError } from '../command.ts';
 import { stateFolderDefault } from '../service.ts';
@@ -40,7 +40,9 @@ async function backup(context: CommandContext): Promise<number> {
   const state = resolve(context.io.workingDirectory, context.option('state') ?? stateFolderDefault);
   const target = resolve(context.io.workingDirectory, context.positionals[0]!);
   const withKeys = !context.flag('ledger-only');
-  const verified = await refusing(() => backupState(state, target, { withKeys, now: context.io.now() }));
+  const verified = await refusing(() =>
+    backupState(state, target, { withKeys, now: context.io.now(), onStep: progress(context) }),
+  );
   const warning = withKeys
     ? 'It holds the keys and PINs of development: whoever has it signs as their CAs. Keep it as you keep them.\n'
     : 'It holds no keys: those of an HSM are in the backups of its cluster (docs/backup.md).\n';
@@ -50,7 +52,12 @@ async function backup(context: CommandContext): Promise<number> {
 async function verify(context: CommandContext): Promise<number> {
   const { verifyBackup } = await stateBackup();
   const folder = resolve(context.io.workingDirectory, context.positionals[0]!);
-  return tell(context, await refusing(() => verifyBackup(folder)), `${printable(folder)} is what was made`, '');
+  return tell(
+    context,
+    await refusing(() => verifyBackup(folder, progress(context))),
+    `${printable(folder)} is what was made`,
+    '',
+  );
 }
 
 async function restore(context: CommandContext): Promise<number> {
@@ -59,7 +66,7 @@ async function restore(context: CommandContext): Promise<number> {
   const { restoreState } = await stateBackup();
   const folder = resolve(context.io.workingDirectory, context.positionals[0]!);
   const target = resolve(context.io.workingDirectory, into);
-  const verified = await refusing(() => restoreState(folder, target, context.io.now()));
+  const verified = await refusing(() => restoreState(folder, target, context.io.now(), progress(context)));
   const next = [
     `What was issued, revoked or released after ${verified.manifest.madeAt} is not in it. Before callers are let in (docs/backup.md):`,
     '  revoke again what was revoked since: certificates, enrolment credentials',
@@ -68,6 +75,18 @@ async function restore(context: CommandContext): Promise<number> {
     '',
   ];
   return tell(context, verified, `restored to ${printable(target)}`, next.join('\n'));
+}
+
+const progressEveryMs = 1_000;
+
+/** What is being done, on standard error: a long step at once, others once a second, so that short work says nothing. */
+function progress({ io, json }: CommandContext): OnStep {
+  let toldAt = io.monotonic();
+  return (text, isLong) => {
+    if (json || (!isLong && io.monotonic() - toldAt < progressEveryMs)) return;
+    toldAt = io.monotonic();
+    io.stderr.write(`… ${printable(text)}\n`);
+  };
 }
 
 /** Exit 1 when the counters are not a recount: the copy is one, but what was copied is not sound. */

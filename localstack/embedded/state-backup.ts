@@ -5,11 +5,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
+  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -66,6 +69,9 @@ export interface Verified {
   readonly check: CounterCheck;
 }
 
+/** Told what is being done, before it is: a large ledger takes minutes, and `isLong` says that this step may. */
+export type OnStep = (text: string, isLong: boolean) => void;
+
 const manifestName = 'manifest.json';
 const filesMax = 10_000;
 /** Locks, logs, what a database keeps beside itself while it is open, and what was being written. */
@@ -79,7 +85,7 @@ const keyFolders = ['pkcs11', 'acm-pca', 'software-keys'];
 export async function backupState(
   stateDir: string,
   target: string,
-  options: { readonly withKeys: boolean; readonly now: number },
+  options: { readonly withKeys: boolean; readonly now: number; readonly onStep?: OnStep },
 ): Promise<Verified> {
   const from = resolve(stateDir);
   const to = resolve(target);
@@ -90,8 +96,12 @@ export async function backupState(
   requireEmpty(to);
   mkdirSync(to, { recursive: true, mode: 0o700 });
   const others = filesBelow(from).filter((path) => join(from, path) !== ledger && isWanted(path, options.withKeys));
-  for (const path of [relative(from, ledger), ...others]) await copyFile(join(from, path), join(to, path));
-  const { check, content } = await examineLedger(ledgerFile(to));
+  const onStep = options.onStep ?? quiet;
+  for (const path of [relative(from, ledger), ...others]) {
+    tellOf(onStep, `copying ${path}`, statSync(join(from, path)).size);
+    await copyFile(join(from, path), join(to, path));
+  }
+  const { check, content } = await examine(ledgerFile(to), onStep);
   const manifest: BackupManifest = {
     format: 'sealwright-backup-1',
     backupId: `backup-${randomBytes(8).toString('hex')}`,
@@ -103,6 +113,20 @@ export async function backupState(
   // Last: a folder without a manifest is no backup, so that one that was interrupted is none.
   writeFileSync(join(to, manifestName), `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600, flush: true });
   return { manifest, check };
+}
+
+const quiet: OnStep = () => undefined;
+
+/** Some seconds of work on a slow disk. */
+const longBytesMin = 64e6;
+
+function tellOf(onStep: OnStep, what: string, bytes: number): void {
+  onStep(`${what}, ${(bytes / 1e6).toFixed(1)} MB`, bytes >= longBytesMin);
+}
+
+function examine(ledger: string, onStep: OnStep) {
+  tellOf(onStep, 'checking every page of the ledger', statSync(ledger).size);
+  return examineLedger(ledger, (certificates) => onStep(`counting certificates anew: ${certificates}`, false));
 }
 
 function isWanted(path: string, withKeys: boolean): boolean {
@@ -118,12 +142,13 @@ async function copyFile(from: string, to: string): Promise<void> {
 }
 
 /** Every byte against the manifest, every page of the ledger, and its counters against a recount. Throws `BackupError`, `StorageError`. */
-export async function verifyBackup(backup: string): Promise<Verified> {
+export async function verifyBackup(backup: string, onStep: OnStep = quiet): Promise<Verified> {
   const folder = resolve(backup);
   const manifest = readManifest(folder);
   const faults: [BackupFaultCode, string][] = [];
   const listed = new Set(manifest.files.map(({ path }) => path));
   for (const { bytes, path, sha256 } of manifest.files) {
+    tellOf(onStep, `reading ${path}`, bytes);
     if (!existsSync(join(folder, path))) faults.push(['file-missing', `${path} is not there`]);
     else {
       const found = describeFile(folder, path);
@@ -133,7 +158,7 @@ export async function verifyBackup(backup: string): Promise<Verified> {
   for (const path of filesBelow(folder))
     if (path !== manifestName && !listed.has(path)) faults.push(['file-foreign', `${path} is not of the backup`]);
   refuse('the backup is not what was made', faults);
-  const { check, content } = await examineLedger(ledgerFile(folder));
+  const { check, content } = await examine(ledgerFile(folder), onStep);
   if (JSON.stringify(content) !== JSON.stringify(manifest.ledger))
     throw new BackupError('content-changed', 'the ledger does not hold what the manifest says');
   return { manifest, check };
@@ -150,24 +175,30 @@ function refuse(message: string, faults: readonly (readonly [BackupFaultCode, st
  * Verifies a backup and copies it to a state folder that must not exist or be empty; the ledger is held against a recount
  * there once more. Keys in SoftHSM say from then on that they were restored. Throws `BackupError`, `StorageError`.
  */
-export async function restoreState(backup: string, into: string, now: number): Promise<Verified> {
+export async function restoreState(
+  backup: string,
+  into: string,
+  now: number,
+  onStep: OnStep = quiet,
+): Promise<Verified> {
   const from = resolve(backup);
   const to = resolve(into);
-  const { manifest } = await verifyBackup(from);
+  const { manifest } = await verifyBackup(from, onStep);
   requireEmpty(to);
   mkdirSync(to, { recursive: true, mode: 0o700 });
   try {
-    for (const { path } of manifest.files) {
+    for (const { bytes, path, sha256 } of manifest.files) {
+      tellOf(onStep, `restoring ${path}`, bytes);
       mkdirSync(dirname(join(to, path)), { recursive: true, mode: 0o700 });
       copyFileSync(join(from, path), join(to, path));
       chmodSync(join(to, path), 0o600);
-      if (describeFile(to, path).sha256 !== describeFile(from, path).sha256)
+      if (describeFile(to, path).sha256 !== sha256)
         throw new BackupError('file-changed', `${path} changed while it was copied`);
     }
     const pkcs11 = join(to, 'pkcs11');
     if (existsSync(pkcs11))
       markRestored(pkcs11, { backupId: manifest.backupId, restoredAt: new Date(now).toISOString() });
-    const { check } = await examineLedger(ledgerFile(to));
+    const { check } = await examine(ledgerFile(to), onStep);
     if (check.differing > 0) throw new BackupError('counters-differ', 'the restored counters are not a recount');
     return { manifest, check };
   } catch (cause) {
@@ -191,9 +222,23 @@ function filesBelow(folder: string): readonly string[] {
   return paths.sort();
 }
 
+const chunkBytes = 1024 * 1024;
+
+/** In chunks: a ledger may be larger than a buffer. */
 function describeFile(folder: string, path: string): BackedUpFile {
-  const file = join(folder, path);
-  return { path, bytes: statSync(file).size, sha256: createHash('sha256').update(readFileSync(file)).digest('hex') };
+  const hash = createHash('sha256');
+  const buffer = Buffer.alloc(chunkBytes);
+  const file = openSync(join(folder, path), 'r');
+  let bytes = 0;
+  try {
+    for (let read = readSync(file, buffer); read > 0; read = readSync(file, buffer)) {
+      hash.update(buffer.subarray(0, read));
+      bytes += read;
+    }
+  } finally {
+    closeSync(file);
+  }
+  return { path, bytes, sha256: hash.digest('hex') };
 }
 
 function readManifest(folder: string): BackupManifest {

@@ -29,9 +29,13 @@ interface Sum {
 
 /**
  * Counts the certificates of a ledger anew and holds its counters against that, both ways: a counter of nothing is as wrong as
- * one that is missing. Holds one sum for each counter in memory.
+ * one that is missing. Holds one sum for each counter in memory. `onCounted` is told
+ * how many certificates were counted so far, page by page.
  */
-export async function checkCounters(view: RecountView): Promise<CounterCheck> {
+export async function checkCounters(
+  view: RecountView,
+  onCounted: (certificates: number) => void = () => undefined,
+): Promise<CounterCheck> {
   const sums = new Map<string, Sum>();
   let certificates = 0;
   for (let after: string | undefined, first = true; first || after !== undefined; first = false) {
@@ -48,6 +52,7 @@ export async function checkCounters(view: RecountView): Promise<CounterCheck> {
         sums.set(key, sum);
       }
     }
+    onCounted(certificates);
     after = page.next;
   }
   const found: CounterDifference[] = [];

@@ -1,6 +1,9 @@
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { cka } from '../../shared/adapters/pkcs11/constants.ts';
+import type { AlarmName, RaiseAlarm } from '../../shared/issuance/alarms.ts';
+import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
+import { watchCustody } from '../../shared/issuance/watch-custody.ts';
 import { type CustodyWorld, type HsmCa, openCustodyWorld } from '../support/custody-world.ts';
 import { itWithSoftHsm, replaceKey, softHsmMissing } from '../support/softhsm.ts';
 import { editBoolean, makeExtractable } from '../support/softhsm-objects.ts';
@@ -57,6 +60,33 @@ describe('a CA key that drifts under a running signer', () => {
     w.world.now += 180_000;
     await w.deliver();
     expect(await w.stateOf(id)).toBe('issued');
+    expect(await w.queue.depth()).toMatchObject({ visible: 0, inFlight: 0 });
+  });
+
+  itWithSoftHsm('is told though nothing is signed, by the watch of each minute', async () => {
+    const watch = () => {
+      const { authorities, hierarchy } = w.world;
+      const raised: [AlarmName, unknown][] = [];
+      const evidenceOf = ({ backend, caId }: IssuingAuthority) =>
+        backend === 'pkcs11' ? w.backendOf(caId as HsmCa) : undefined;
+      const raise: RaiseAlarm = (name, { caId }) => raised.push([name, caId]);
+      const clock = () => w.world.now;
+      return watchCustody({ hierarchy, authorities, evidenceOf, clock, raise }).then((watched) => ({
+        watched,
+        raised,
+      }));
+    };
+    expect((await watch()).raised).toEqual([]);
+    replaceKey(w.library, w.sharedToken, 'gateways-g1');
+    const { raised, watched } = await watch();
+    expect(raised).toEqual([['custody-stopped', 'gateways']]);
+    expect(Object.fromEntries(watched.map(({ caId, status }) => [caId, status]))).toEqual({
+      root: 'unseen',
+      subordinate: 'unseen',
+      devices: 'holds',
+      workloads: 'holds',
+      gateways: 'stopped',
+    });
     expect(await w.queue.depth()).toMatchObject({ visible: 0, inFlight: 0 });
   });
 

@@ -62,11 +62,12 @@ export interface LedgerContent {
  */
 export async function examineLedger(
   path: string,
+  onCounted?: (certificates: number) => void,
 ): Promise<{ readonly content: LedgerContent; readonly check: CounterCheck }> {
   const content = readContent(path);
   const view = openRecountView(path);
   try {
-    return { content, check: await checkCounters(view) };
+    return { content, check: await checkCounters(view, onCounted) };
   } finally {
     await view.close();
   }
