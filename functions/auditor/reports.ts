@@ -90,8 +90,9 @@ async function createAuditReports({ environment, hierarchy }: Stack): Promise<Au
 }
 
 async function s3Reader(region: string): Promise<ObjectReader> {
-  const { createS3ObjectReader } = await import('../../shared/adapters/s3/object-reader.ts');
-  return createS3ObjectReader({ region });
+  const { createS3Client } = await import('../../shared/adapters/s3/client.ts');
+  const { createS3ObjectStore } = await import('../../shared/adapters/s3/object-store.ts');
+  return createS3ObjectStore(createS3Client({ region })).read;
 }
 
 async function localReader(endpoint: string): Promise<ObjectReader> {

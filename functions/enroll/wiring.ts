@@ -13,6 +13,8 @@ function signedPerSecondPrior({ acmPca }: Environment, backend: string): number 
   return issuePerSecond * (1 - shareForOthers);
 }
 const validatedPerSecondPrior = 500;
+/** On SQS a look at a depth costs as much as a message, and is approximate anyway (docs/queues.md). */
+const sqsDepthAgeMsMax = 5_000;
 
 export function wiring() {
   const stack = processStack();
@@ -23,6 +25,7 @@ export function wiring() {
       ...stack,
       priorPerSecond: (backend) => signedPerSecondPrior(stack.environment, backend),
       validatedPerSecondPrior,
+      ...(stack.environment.stack === 'aws' ? { depthAgeMsMax: sqsDepthAgeMsMax } : {}),
     }),
     onSendFailed: (issuanceId, cause) =>
       stack.logger.warn('enrolment queue did not take an id', { issuanceId, error: cause as Error }),

@@ -14,10 +14,10 @@ import { certifiedAuthority } from '../../shared/issuance/certified-authority.ts
 import type { InstalledAuthority } from '../../shared/issuance/issuance-record.ts';
 import { type HierarchyPlan, planHierarchy } from '../../shared/issuance/plan-hierarchy.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
+import { startAcmPca } from './bring-up.ts';
 import { ceremonyFolder, defaultCeremonyDir } from './ceremony-folder.ts';
 import { openProvisioners, type Provisioners } from './provisioners.ts';
 import type { ChildService } from './service-process.ts';
-import { startAcmPca } from './start.ts';
 import { openStateFolder, type StateFolder, writePrivate } from './state-folder.ts';
 
 export interface HierarchyWorkOptions {
