@@ -3,7 +3,7 @@ import type { BackupManifest, OnStep, Verified } from '../../localstack/embedded
 import type { CounterCheck } from '../../shared/issuance/check-counters.ts';
 import { type Command, type CommandContext, CommandFailure, UsageError } from '../command.ts';
 import { stateFolderDefault } from '../service.ts';
-import { printable } from '../terminal/text.ts';
+import { printable, wrap } from '../terminal/text.ts';
 
 export const stateCommands: readonly Command[] = [
   {
@@ -115,10 +115,22 @@ function summaryOf({ backupId, files, ledger, madeAt, withKeys }: BackupManifest
     ['counters', `${check.counters}, ${equal}`],
     ...check.differences.map(({ bucketStart, caId, counted, dimension, recounted, value }) => [
       '',
-      `${caId} ${dimension} ${value} from ${new Date(bucketStart).toISOString()}: issued ${counted.issued}, revoked ${counted.revoked}; recounted ${recounted.issued}, ${recounted.revoked}`,
+      `${caId}, ${dimension}${value === '' ? '' : ` ${value}`}, ${day(bucketStart)}: issued ${counted.issued}, revoked ${counted.revoked}; recounted ${recounted.issued}, ${recounted.revoked}`,
     ]),
   ];
-  return rows.map(([label = '', text = '']) => `  ${label.padEnd(12)} ${printable(text)}\n`).join('');
+  return rows
+    .map(([label = '', text = '']) =>
+      wrap(printable(text), 100 - labelWidth - 3, 4)
+        .map((line, nth) => `  ${(nth === 0 ? label : '').padEnd(labelWidth)} ${line}\n`)
+        .join(''),
+    )
+    .join('');
+}
+
+const labelWidth = 12;
+
+function day(at: number): string {
+  return new Date(at).toISOString().slice(0, 10);
 }
 
 const nextOf: Readonly<Record<string, readonly string[]>> = {

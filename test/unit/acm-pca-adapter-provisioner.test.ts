@@ -216,6 +216,8 @@ describe('the ACM PCA provisioner', () => {
         keyAlgorithm: 'EC_prime256v1',
         securityLevel: 0,
         cmvpStatus: 'unknown',
+        // What it claims is kept and is worth nothing: the level is none.
+        attestation: 'FIPS_140_2_LEVEL_3_OR_HIGHER',
         status: 'usable',
         readAt: endpoint.now(),
       });
