@@ -28,7 +28,12 @@ const options: Readonly<Record<string, OptionDescription>> = {
     value: 'TOKEN=SOURCE',
     help: 'where a token’s PIN is read: fd:N, file:PATH, prompt, secretsmanager:ARN; in dev the state folder has them',
   },
-  region: { type: 'string', value: 'REGION', help: 'of ACM PCA, outside dev (us-east-1)' },
+  region: { type: 'string', value: 'REGION', help: 'of ACM PCA, outside dev, and of the table (us-east-1)' },
+  table: {
+    type: 'string',
+    value: 'NAME',
+    help: 'DynamoDB table of a deployment on AWS, where its functions read the CAs',
+  },
 };
 
 export const hierarchyCommands: readonly Command[] = [
@@ -136,6 +141,7 @@ async function readOptions(context: CommandContext): Promise<ReadOptions> {
     hierarchy,
     stateDir: resolve(io.workingDirectory, context.option('state') ?? stateFolderDefault),
     region: context.option('region') ?? 'us-east-1',
+    tableName: context.option('table'),
     pkcs11Module: io.environment.SEALWRIGHT_PKCS11_MODULE,
     pins: await readPins(context, hierarchy),
     adoptDir: adopt === undefined ? undefined : resolve(io.workingDirectory, adopt),

@@ -4,15 +4,19 @@
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { createDynamoAuthorities } from '../../shared/adapters/dynamodb/authorities.ts';
+import { createTable } from '../../shared/adapters/dynamodb/calls.ts';
+import { createDynamoClient } from '../../shared/adapters/dynamodb/client.ts';
 import { openSqliteReader } from '../../shared/adapters/sqlite/reader.ts';
 import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
-import { openSqliteStore, type SqliteStore } from '../../shared/adapters/sqlite/store.ts';
+import { openSqliteStore } from '../../shared/adapters/sqlite/store.ts';
 import { ledgerFile } from '../../shared/adapters/stack/stack.ts';
 import type { Authority, Hierarchy } from '../../shared/hierarchy/hierarchy.ts';
 import { type BuildOutcome, type BuildStep, buildHierarchy } from '../../shared/issuance/build-hierarchy.ts';
 import { certifiedAuthority } from '../../shared/issuance/certified-authority.ts';
 import type { InstalledAuthority } from '../../shared/issuance/issuance-record.ts';
 import { type HierarchyPlan, planHierarchy } from '../../shared/issuance/plan-hierarchy.ts';
+import type { AuthorityRegistry } from '../../shared/issuance/ports.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
 import { startAcmPca } from './bring-up.ts';
 import { ceremonyFolder, defaultCeremonyDir } from './ceremony-folder.ts';
@@ -24,6 +28,8 @@ export interface HierarchyWorkOptions {
   readonly hierarchy: Hierarchy;
   readonly stateDir: string;
   readonly region: string;
+  /** Registry of a deployment on AWS, in the Region; undefined: the state folder's. */
+  readonly tableName?: string | undefined;
   readonly pkcs11Module: string | undefined;
   readonly pins: ReadonlyMap<string, string>;
   /** Output of a ceremony; `<state>/ceremony` when it is left out. */
@@ -42,7 +48,8 @@ export interface PlanReading {
 /** Reads, and makes nothing: neither the state folder nor a token. Throws `StorageError`, `StateFolderError`. */
 export async function readPlan(options: HierarchyWorkOptions): Promise<PlanReading> {
   const ledger = ledgerFile(resolve(options.stateDir));
-  if (!existsSync(ledger)) return { ...planOf(options, [], new Set()), unasked: 'no-state', hsmMissing: undefined };
+  if (options.tableName === undefined && !existsSync(ledger))
+    return { ...planOf(options, [], new Set()), unasked: 'no-state', hsmMissing: undefined };
   let world: World;
   try {
     world = await openWorld(options);
@@ -83,7 +90,7 @@ export async function applyHierarchy(
     const outcome = await buildHierarchy({
       hierarchy: options.hierarchy,
       provisioners: world.provisioners.byKind,
-      registry: world.store.authorities,
+      registry: world.registry,
       ceremonyCertificate: ceremonyOf(options),
       keysMayBeElsewhere: options.keysMayBeElsewhere,
       clock: options.now,
@@ -102,15 +109,26 @@ export async function applyHierarchy(
 
 interface World {
   readonly state: StateFolder;
-  readonly store: SqliteStore;
+  readonly registry: AuthorityRegistry;
   readonly provisioners: Provisioners;
   close(): Promise<void>;
+}
+
+/** Where the certificates of the CAs are written down, and read from by the functions. */
+function openRegistry({ region, tableName, now }: HierarchyWorkOptions, state: StateFolder) {
+  if (tableName === undefined) {
+    const store = openSqliteStore({ path: ledgerFile(state.dir), clock: now });
+    return { registry: store.authorities, closeRegistry: () => store.close() };
+  }
+  const client = createDynamoClient({ region });
+  const registry: AuthorityRegistry = createDynamoAuthorities(createTable({ client, tableName }));
+  return { registry, closeRegistry: () => client.destroy() };
 }
 
 async function openWorld(options: HierarchyWorkOptions): Promise<World> {
   const { hierarchy, pins, pkcs11Module, region } = options;
   const state = openStateFolder(options.stateDir, false);
-  const store = openSqliteStore({ path: ledgerFile(state.dir), clock: options.now });
+  const { registry, closeRegistry } = openRegistry(options, state);
   let endpoint: ChildService | undefined;
   try {
     const acmPca = hierarchy.authorities.some(({ backend }) => backend === 'acm-pca');
@@ -127,20 +145,20 @@ async function openWorld(options: HierarchyWorkOptions): Promise<World> {
     });
     const close = async () => {
       provisioners.close();
-      store.close();
+      closeRegistry();
       await endpoint?.stop();
     };
-    return { state, store, provisioners, close };
+    return { state, registry, provisioners, close };
   } catch (cause) {
-    store.close();
+    closeRegistry();
     await endpoint?.stop();
     throw cause;
   }
 }
 
 /** The root that clients are to trust, apart from what the service answers. */
-async function writeTrust({ state, store }: World): Promise<void> {
-  const roots = (await store.authorities.list()).filter(({ tier }) => tier === 'root');
+async function writeTrust({ state, registry }: World): Promise<void> {
+  const roots = (await registry.list()).filter(({ tier }) => tier === 'root');
   const pem = roots.map(({ certificateDer }) => encodePem('CERTIFICATE', certificateDer)).join('');
   writePrivate(state.trustFile, pem);
 }
@@ -176,13 +194,13 @@ function planOf(
   return { plan: planHierarchy(options.hierarchy, installed, facts, options.now()) };
 }
 
-async function planInside(options: HierarchyWorkOptions, { provisioners, store }: World): Promise<HierarchyPlan> {
+async function planInside(options: HierarchyWorkOptions, { provisioners, registry }: World): Promise<HierarchyPlan> {
   const { hierarchy } = options;
-  const installed = await store.authorities.list();
+  const installed = await registry.list();
   const begun = new Set<string>();
   const frozen = new Set<string>();
   for (const authority of hierarchy.authorities) {
-    if (await store.authorities.isFrozen(authority.id)) frozen.add(authority.id);
+    if (await registry.isFrozen(authority.id)) frozen.add(authority.id);
     const there = installed.some(
       ({ caId, generation }) => caId === authority.id && generation === authority.generation,
     );
