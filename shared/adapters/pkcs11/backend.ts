@@ -3,11 +3,12 @@
  * the issuance tier. The certificate is there when `submit` answers; `collect` has nothing to wait for.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ClusterDescription } from '../../custody/key-description.ts';
+import type { ClusterDescription, KeyOrigin } from '../../custody/key-description.ts';
 import { SealwrightError } from '../../issuance/errors.ts';
 import type { Clock, SigningBackend, SubmitOutcome } from '../../issuance/ports.ts';
 import type { PreparedIssuance } from '../../lints/prepared-issuance.ts';
 import { assembleCertificate } from '../../pki/certificate-builder.ts';
+import type { EpochMs } from '../../pki/epoch.ts';
 import type { CaSigningAlgorithm } from '../../pki/signature-algorithm.ts';
 import { type TbsIntent, tbsIntentOf } from '../held-key/tbs-intent.ts';
 import { type BoundKey, bindKey, describeKey } from './describe-key.ts';
@@ -51,7 +52,11 @@ interface Backend {
   readonly token: Token;
   /** The key as it was found last, with handles that are good for one generation of sessions. */
   key: { readonly generation: number; readonly bound: BoundKey } | undefined;
+  /** Where the token's store comes from; looked up now and then, since it is told and stops nothing. */
+  origin: { readonly at: EpochMs; readonly value: KeyOrigin | undefined } | undefined;
 }
+
+const originAgeMsMax = 45_000;
 
 /** A SigningBackend for one CA. Opens nothing before it is used; what is missing then is `unavailable`, and asked for again. */
 export function createPkcs11Backend(options: Pkcs11BackendOptions): Pkcs11Backend {
@@ -64,7 +69,7 @@ export function createPkcs11Backend(options: Pkcs11BackendOptions): Pkcs11Backen
     ...(sessionsMax === undefined ? {} : { sessionsMax }),
     ...(openLibrary === undefined ? {} : { openLibrary }),
   });
-  const backend: Backend = { options, keyLabel, token, key: undefined };
+  const backend: Backend = { options, keyLabel, token, key: undefined, origin: undefined };
   return {
     describeKey: () => readEvidence(backend),
     // A few calls and one signature a batch, so that no batch is signed on the word of an earlier one.
@@ -86,7 +91,7 @@ export function createPkcs11Backend(options: Pkcs11BackendOptions): Pkcs11Backen
 async function readEvidence(backend: Backend) {
   const { options, keyLabel, token } = backend;
   const cluster = await options.describeCluster?.();
-  const origin = storeOriginOf(options.library);
+  const origin = originOf(backend, options.clock());
   const read = () =>
     token.withSession(async (session) => {
       backend.key = undefined;
@@ -100,6 +105,13 @@ async function readEvidence(backend: Backend) {
     if (!(error instanceof Pkcs11Failure)) throw error;
     throw new SealwrightError('backend-unavailable', { message: `${error.code}: ${error.message}`, cause: error });
   }
+}
+
+function originOf(backend: Backend, now: EpochMs): KeyOrigin | undefined {
+  const ageMs = now - (backend.origin?.at ?? Number.NEGATIVE_INFINITY);
+  if (backend.origin === undefined || ageMs < 0 || ageMs >= originAgeMsMax)
+    backend.origin = { at: now, value: storeOriginOf(backend.options.library) };
+  return backend.origin.value;
 }
 
 /** Once more on new sessions where that may mend it: after a process was frozen, or a module restarted. */

@@ -1,5 +1,5 @@
 /** What a module says of a key: read from it, never from our configuration. */
-import { createHash, verify } from 'node:crypto';
+import { createHash, type KeyObject, verify } from 'node:crypto';
 import { notValidated, validationOfCluster } from '../../custody/cmvp-modules.ts';
 import type {
   ClusterDescription,
@@ -33,6 +33,14 @@ const probe = Buffer.from('Sealwright: which public key belongs to this private 
 /** SHA-256 of the probe, to tell it from certificates in a log of what a token was given to sign. */
 export const probeSha256 = createHash('sha256').update(probe).digest('hex');
 
+const keyObjects = new WeakMap<SubjectPublicKey, KeyObject>();
+
+function keyObjectOf(publicKey: SubjectPublicKey): KeyObject {
+  const known = keyObjects.get(publicKey) ?? toKeyObject(publicKey);
+  keyObjects.set(publicKey, known);
+  return known;
+}
+
 /**
  * Finds a key pair and has it sign the probe. `unbound` when the signature does not verify: the private key is another
  * one. Undefined when there is no key. Throws what pkcs11js throws, or Pkcs11Failure.
@@ -47,7 +55,7 @@ export async function bindKey(
   const publicKey = readPublicKey(session, handles.publicKey);
   const signer = keySigner(publicKey, algorithm);
   const signature = await signer.sign(session, handles.privateKey, probe);
-  const verified = verify(caSigningAlgorithmHash(algorithm), probe, toKeyObject(publicKey), signature);
+  const verified = verify(caSigningAlgorithmHash(algorithm), probe, keyObjectOf(publicKey), signature);
   return verified ? { handles, publicKey, signer } : { unbound: handles };
 }
 

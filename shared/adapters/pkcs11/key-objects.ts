@@ -131,6 +131,24 @@ function ecPoint(value: Buffer): Buffer {
   return value.subarray(value[1] === 0x81 ? 3 : 2);
 }
 
+const parsedMax = 64;
+const parsed = new Map<string, SubjectPublicKey>();
+
+/**
+ * Parses a key once: it is read from the token before every batch, and that its point is on its curve does not change with
+ * that. The same object for the same bytes.
+ */
+function parsedOnce(spki: Uint8Array): SubjectPublicKey {
+  const bytes = Buffer.from(spki).toString('latin1');
+  let key = parsed.get(bytes);
+  if (key === undefined) {
+    key = parseSubjectPublicKey(spki);
+    if (parsed.size >= parsedMax) parsed.clear();
+    parsed.set(bytes, key);
+  }
+  return key;
+}
+
 /** The public object as SubjectPublicKeyInfo. Throws Pkcs11Failure (`absent`) when it is none that a CA can have. */
 export function readPublicKey(session: Session, publicKey: Handle): SubjectPublicKey {
   const required = (...types: readonly number[]) =>
@@ -143,13 +161,13 @@ export function readPublicKey(session: Session, publicKey: Handle): SubjectPubli
   if (keyType === ckk.ec) {
     const [ecParams, point] = required(cka.ecParams, cka.ecPoint);
     const algorithm = der.sequence(der.oid(oids.ecPublicKey), ecParams!);
-    return parseSubjectPublicKey(der.sequence(algorithm, der.bitString(ecPoint(point!))));
+    return parsedOnce(der.sequence(algorithm, der.bitString(ecPoint(point!))));
   }
   if (keyType === ckk.rsa) {
     const [modulus, publicExponent] = required(cka.modulus, cka.publicExponent);
     const rsaPublicKey = der.sequence(der.integerBytes(modulus!), der.integerBytes(publicExponent!));
     const algorithm = der.sequence(der.oid(oids.rsaEncryption), der.nullValue());
-    return parseSubjectPublicKey(der.sequence(algorithm, der.bitString(rsaPublicKey)));
+    return parsedOnce(der.sequence(algorithm, der.bitString(rsaPublicKey)));
   }
   throw new Pkcs11Failure('absent', 'key-type-unknown', 'the key is neither EC nor RSA');
 }
