@@ -95,8 +95,9 @@ export const keyPractices: Readonly<Record<KeyPlace, KeyPractice>> = {
 /** What is known of the backups of a key in a cluster. */
 export function backupOfCluster({ backupCount, backupRetentionDays, latestBackup }: ClusterDescription): string {
   const kept = backupRetentionDays === undefined ? 'kept for an unknown time' : `kept for ${backupRetentionDays} days`;
+  if (backupCount === undefined) return `not known: the provider did not list them; ${kept}`;
   if (latestBackup === undefined) return `none that can be restored; ${kept}`;
   const { backupId, createdAt, mode } = latestBackup;
   const made = new Date(createdAt).toISOString().slice(0, 16);
-  return `${backupId} of ${made}Z, mode ${mode}; ${backupCount ?? 1} in all, ${kept}`;
+  return `${backupId} of ${made}Z, mode ${mode}; ${backupCount} in all, ${kept}`;
 }

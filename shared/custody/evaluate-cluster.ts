@@ -64,7 +64,11 @@ function evaluateRedundancy({ hsms }: ClusterDescription): readonly CustodyFindi
 }
 
 function evaluateBackups(cluster: ClusterDescription, now: EpochMs): readonly CustodyFinding[] {
-  if (cluster.backupCount === undefined) return [];
+  if (cluster.backupCount === undefined) {
+    return [
+      { code: 'backup-missing', message: 'the provider did not say which backups there are', severity: 'advice' },
+    ];
+  }
   const { latestBackup } = cluster;
   if (latestBackup === undefined) {
     return [{ code: 'backup-missing', message: 'the cluster has no backup that can be restored', severity: 'advice' }];

@@ -137,7 +137,18 @@ describe('what CloudHSM answers over HTTP', () => {
     await expect(describeLocal()).rejects.toThrow();
   });
 
-  it('is asked for at most every 45 seconds, and again after a failure', async () => {
+  it('is evidence without its backups when those cannot be listed', async () => {
+    answer([cluster]);
+    endpoint.answers = {
+      ...endpoint.answers,
+      DescribeBackups: () => ({ status: 400, body: { __type: 'CloudHsmAccessDeniedException' } }),
+    };
+    const described = await describeLocal();
+    expect(described).toMatchObject({ state: 'ACTIVE', mode: 'FIPS' });
+    expect([described.backupCount, described.latestBackup]).toEqual([undefined, undefined]);
+  });
+
+  it('is asked for at most every 45 seconds, and stays evidence to the age of 60 where it cannot be had', async () => {
     answer([cluster]);
     let at = now;
     const watch = createClusterWatch({
@@ -148,13 +159,20 @@ describe('what CloudHSM answers over HTTP', () => {
     });
     const [one, other] = await Promise.all([watch(), watch()]);
     expect(other).toBe(one);
-    at += 44_999;
-    await watch();
+    at = now + 44_999;
+    expect(await watch()).toBe(one);
     expect(endpoint.calls).toHaveLength(2);
-    at += 1;
+
     const { answers } = endpoint;
     endpoint.answers = {};
+    at = now + 45_000;
+    expect(await watch()).toBe(one);
+    expect(endpoint.calls.length).toBeGreaterThan(2);
+    at = now + 59_999;
+    expect(await watch()).toBe(one);
+    at = now + 60_000;
     await expect(watch()).rejects.toThrow();
+
     endpoint.answers = answers;
     expect((await watch()).readAt).toBe(at);
   });

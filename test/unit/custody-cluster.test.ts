@@ -68,6 +68,13 @@ describe('the cluster behind a key', () => {
     expect(judge(changes, 'prod')).toEqual([`advice ${code}`]);
   });
 
+  it('whose backups nobody tells goes on signing, with advice', () => {
+    const { backupCount: _, latestBackup: __, ...untold } = clusterOf({ readAt: now });
+    expect(evaluateCluster(untold, 'prod', now, evidenceAgeMsMax)).toMatchObject([
+      { code: 'backup-missing', severity: 'advice' },
+    ]);
+  });
+
   it('has the validation of its type of HSM in FIPS mode alone, and of an emulator none (CMVP)', () => {
     const validation = (changes: Partial<ClusterDescription>) => validationOfCluster(clusterOf(changes), now);
     expect(validation({})).toEqual({

@@ -6,6 +6,7 @@ import {
   DescribeBackupsCommand,
   DescribeClustersCommand,
 } from '@aws-sdk/client-cloudhsm-v2';
+import { evidenceAgeMsMax } from '../../custody/evaluate-custody.ts';
 import type { ClusterBackup, ClusterDescription } from '../../custody/key-description.ts';
 import { isAwsCloudHsmEndpoint } from '../../custody/stage.ts';
 import type { Clock } from '../../issuance/ports.ts';
@@ -63,7 +64,8 @@ export async function describeCluster(
     zone: AvailabilityZone ?? 'unknown',
     eniIp: EniIp ?? 'unknown',
   }));
-  const backups = await readBackups(client, clusterId);
+  // Backups are for people to look at: that they cannot be listed is said, and stops no CA.
+  const backups = await readBackups(client, clusterId).catch(() => undefined);
   const retentionDays = Number(cluster.BackupRetentionPolicy?.Value ?? Number.NaN);
   const addresses = new Set(hsms.map(({ eniIp }) => eniIp));
   return {
@@ -75,8 +77,7 @@ export async function describeCluster(
     hsms,
     ...(cluster.SourceBackupId === undefined ? {} : { sourceBackupId: cluster.SourceBackupId }),
     ...(Number.isInteger(retentionDays) ? { backupRetentionDays: retentionDays } : {}),
-    latestBackup: backups[0],
-    backupCount: backups.length,
+    ...(backups === undefined ? {} : { latestBackup: backups[0], backupCount: backups.length }),
     ...(configuredServers === undefined
       ? {}
       : { foreignServers: configuredServers.filter((server) => !addresses.has(server)) }),
@@ -123,12 +124,13 @@ function backupOf(backup: Backup): ClusterBackup {
   };
 }
 
-/** A description is asked for again when it is as old as this, inside what custody policy accepts (60 s). */
-const descriptionAgeMsMax = 45_000;
+/** A description is asked for again when it is as old as this, and used up to the age that custody policy accepts. */
+const askedAgainAfterMs = 45_000;
 
 /**
- * The description of one cluster, asked for at most every 45 s, by all that need it: the calls are the account's. One that
- * could not be had is asked for again at the next call.
+ * The description of one cluster, asked for at most every 45 s, by all that need it: the calls are the account's. Where it
+ * cannot be had, the last one is evidence until it is as old as policy accepts, so that a call that fails once stops nothing;
+ * each further call asks again. Rejects after that.
  */
 export function createClusterWatch(options: {
   readonly client: CloudHSMV2Client;
@@ -138,15 +140,20 @@ export function createClusterWatch(options: {
 }): () => Promise<ClusterDescription> {
   const { client, clusterId, configuredServers, clock } = options;
   let asked: { readonly at: EpochMs; readonly answer: Promise<ClusterDescription> } | undefined;
+  let last: ClusterDescription | undefined;
+  const isFresh = (at: EpochMs, now: EpochMs, ageMsMax: number) => now >= at && now - at < ageMsMax;
   return async () => {
     const now = clock();
-    if (asked !== undefined && now >= asked.at && now - asked.at < descriptionAgeMsMax) return asked.answer;
-    const answer = describeCluster(client, { clusterId, configuredServers: configuredServers(), now });
-    asked = { at: now, answer };
+    if (asked === undefined || !isFresh(asked.at, now, askedAgainAfterMs)) {
+      asked = { at: now, answer: describeCluster(client, { clusterId, configuredServers: configuredServers(), now }) };
+    }
+    const { answer } = asked;
     try {
-      return await answer;
+      last = await answer;
+      return last;
     } catch (cause) {
       if (asked?.answer === answer) asked = undefined;
+      if (last !== undefined && isFresh(last.readAt, clock(), evidenceAgeMsMax)) return last;
       throw cause;
     }
   };
