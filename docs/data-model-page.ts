@@ -16,7 +16,11 @@ interface Figures {
 
 interface MeasuredCosts {
   readonly sizes: { readonly csrBytes: number; readonly certificateBytes: number; readonly names: number };
-  readonly calls: readonly (Figures & { readonly call: string; readonly of: number })[];
+  readonly calls: readonly (Figures & {
+    readonly call: string;
+    readonly of: number;
+    readonly partitions: Readonly<Record<'read' | 'write' | 'check' | 'indexes', readonly string[]>>;
+  })[];
   readonly certificates: readonly (Figures & { readonly path: string; readonly batch: number })[];
 }
 
@@ -25,6 +29,10 @@ const end = '<!-- end of costs -->';
 
 function row(head: string, { requests, readUnits, tableWriteUnits, indexWriteUnits }: Figures): string {
   return `| ${head} | ${[requests, readUnits, tableWriteUnits, indexWriteUnits].join(' | ')} |`;
+}
+
+function touched({ read, write, check, indexes }: MeasuredCosts['calls'][number]['partitions']): string {
+  return [read, write, check, indexes].map((some) => (some.length === 0 ? '–' : some.join(' '))).join('; ');
 }
 
 export function renderCosts({ sizes, calls, certificates }: MeasuredCosts): string {
@@ -39,9 +47,9 @@ ${certificates.map(({ path, batch, ...figures }) => row(`${path} | ${batch}`, fi
 
 Of one call:
 
-| call | of | requests | read units | write units, table | write units, indexes |
-|---|---|---|---|---|---|
-${calls.map(({ call, of: count, ...figures }) => row(`${call} | ${count}`, figures)).join('\n')}
+| call | of | requests | read units | write units, table | write units, indexes | partitions: reads; writes; checks; indexes |
+|---|---|---|---|---|---|---|
+${calls.map(({ call, of: count, partitions, ...figures }) => `${row(`${call} | ${count}`, figures)} ${touched(partitions)} |`).join('\n')}
 
 ${end}`;
 }

@@ -19,7 +19,8 @@ it('costs what the page of the data model says (costs-measured)', { timeout: 240
   const written = JSON.parse(readFileSync(costsFile, 'utf8')) as Costs;
   expect(readFileSync(dataModelPage, 'utf8')).toContain(renderCosts(written));
   expect(written.calls.map(({ call }) => call)).toEqual(measured.calls.map(({ call }) => call));
-  for (const [index, { call, of: _of, ...figures }] of measured.calls.entries()) {
+  for (const [index, { call, of: _of, partitions, ...figures }] of measured.calls.entries()) {
+    expect(written.calls[index]!.partitions, call).toEqual(partitions);
     expectNear(call, figures, written.calls[index]!);
   }
   for (const [index, { path, batch, ...figures }] of measured.certificates.entries()) {

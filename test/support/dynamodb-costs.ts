@@ -7,7 +7,7 @@ import { createDynamoWatch } from '../../shared/adapters/dynamodb/watch.ts';
 import type { NewIssuance } from '../../shared/issuance/issuance-record.ts';
 import type { IssuanceLedger, Transition } from '../../shared/issuance/ports.ts';
 import { type DynamoHarness, openDynamoHarness } from './dynamodb-harness.ts';
-import { type Consumed, meterCapacity } from './dynamodb-middleware.ts';
+import { type Consumed, meterCapacity, notePartitions, type Partitions } from './dynamodb-middleware.ts';
 import { testDynamoClient } from './dynamodb-table.ts';
 import {
   dayMs,
@@ -29,6 +29,7 @@ export interface CallCost extends Consumed {
   readonly call: string;
   /** Issuances, serials or tickets of the call. */
   readonly of: number;
+  readonly partitions: Partitions;
 }
 
 export interface PathCost extends Consumed {
@@ -45,6 +46,7 @@ export interface Costs {
 
 interface World extends DynamoHarness {
   readonly take: () => Consumed;
+  readonly touched: () => Partitions;
 }
 
 function bytesOf(length: number, seed: string): Uint8Array {
@@ -55,12 +57,14 @@ function bytesOf(length: number, seed: string): Uint8Array {
 
 async function openWorld(): Promise<World> {
   let take: (() => Consumed) | undefined;
+  let touched: (() => Partitions) | undefined;
   const harness = await openDynamoHarness({
     onLedgerClient: (client) => {
       take = meterCapacity(client);
+      touched = notePartitions(client);
     },
   });
-  return { ...harness, take: take! };
+  return { ...harness, take: take!, touched: touched! };
 }
 
 const realistic = (): Partial<NewIssuance> => ({ csrDer: bytesOf(measuredSizes.csrBytes, unique('csr')) });
@@ -152,8 +156,9 @@ async function measureCalls(): Promise<readonly CallCost[]> {
   /** What one call costs, all of it, whatever it is asked about. */
   async function measure(call: string, of: number, work: () => Promise<unknown>): Promise<void> {
     world.take();
+    world.touched();
     await work();
-    calls.push({ call, of, ...world.take() });
+    calls.push({ call, of, ...world.take(), partitions: world.touched() });
   }
   const guided = (state: Parameters<typeof guideTo>[0]) =>
     guideTo(state, world, { issuance: realistic(), certificate: { der: certificate().der } });
@@ -234,9 +239,13 @@ async function measureReads(world: World, guided: GuidedTo, measure: Measure): P
 }
 
 /** What a wait costs that nothing ends. */
-async function measureWatch(tableName: string, issuanceId: string): Promise<Consumed> {
+async function measureWatch(
+  tableName: string,
+  issuanceId: string,
+): Promise<Consumed & { readonly partitions: Partitions }> {
   const client = testDynamoClient();
   const take = meterCapacity(client);
+  const touched = notePartitions(client);
   let now = 0;
   const pause = async (ms: number) => {
     now += ms;
@@ -244,5 +253,5 @@ async function measureWatch(tableName: string, issuanceId: string): Promise<Cons
   const watch = createDynamoWatch({ client, tableName, clock: () => now, pause, random: () => 0.5 });
   await watch.untilSettled(issuanceId, 10_000);
   client.destroy();
-  return take();
+  return { ...take(), partitions: touched() };
 }

@@ -75,6 +75,78 @@ export interface Consumed {
   readonly indexWriteUnits: number;
 }
 
+/** First parts of the partition keys that calls touched, without their `#`, and the indexes that they queried. */
+export interface Partitions {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly check: readonly string[];
+  readonly indexes: readonly string[];
+}
+
+interface Touched {
+  readonly how: keyof Partitions;
+  readonly what: string;
+}
+
+type Keyed = { readonly PK?: { readonly S?: string } };
+
+/** What one command touches, from its input. */
+function touchedBy(name: string, input: Readonly<Record<string, never>>): readonly Touched[] {
+  const one = (how: keyof Partitions, { PK }: Keyed): Touched => ({ how, what: PK!.S!.split('#')[0]! });
+  const requests = Object.values((input.RequestItems ?? {}) as object);
+  switch (name) {
+    case 'GetItemCommand':
+      return [one('read', input.Key!)];
+    case 'UpdateItemCommand':
+      return [one('write', input.Key!)];
+    case 'QueryCommand': {
+      if (input.IndexName !== undefined) return [{ how: 'indexes', what: input.IndexName }];
+      return [one('read', { PK: input.ExpressionAttributeValues![':pk'] })];
+    }
+    case 'BatchGetItemCommand':
+      return requests.flatMap(({ Keys }) => Keys.map((key: Keyed) => one('read', key)));
+    case 'BatchWriteItemCommand':
+      return requests.flatMap((puts) =>
+        puts.map(({ PutRequest }: { PutRequest: { Item: Keyed } }) => one('write', PutRequest.Item)),
+      );
+    default:
+      return (input.TransactItems as unknown as readonly Readonly<Record<string, { Key?: Keyed; Item?: Keyed }>>[]).map(
+        (action) => {
+          const [[kind, body]] = Object.entries(action) as [[string, { Key?: Keyed; Item?: Keyed }]];
+          return one(kind === 'ConditionCheck' ? 'check' : 'write', body.Key ?? body.Item!);
+        },
+      );
+  }
+}
+
+/** Notes what a client touches; the answer takes what it touched since it was last called. */
+export function notePartitions(client: DynamoDBClient): () => Partitions {
+  const seen = {
+    read: new Set<string>(),
+    write: new Set<string>(),
+    check: new Set<string>(),
+    indexes: new Set<string>(),
+  };
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      for (const { how, what } of touchedBy(String(context.commandName), args.input as never)) seen[how].add(what);
+      return next(args);
+    },
+    { step: 'initialize', priority: 'high', name: 'notePartitions' },
+  );
+  const taken = (set: Set<string>) => {
+    const all = [...set].sort();
+    set.clear();
+    return all;
+  };
+  return () => ({
+    read: taken(seen.read),
+    write: taken(seen.write),
+    check: taken(seen.check),
+    indexes: taken(seen.indexes),
+  });
+}
+
 interface Capacity {
   readonly CapacityUnits?: number;
   readonly Table?: { readonly CapacityUnits?: number };

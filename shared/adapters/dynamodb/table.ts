@@ -116,7 +116,8 @@ export const keys = {
   ticket: (ticket: string): Key => ({ PK: `T#${keyPart(ticket)}`, SK: 'TIC' }),
 
   counterPartition: (caId: string, shard: number) => `C#${keyPart(caId)}#${shardText(shard)}`,
-  crlSlots: (caId: string, generation: number): Key => ({ PK: `A#${keyPart(caId)}`, SK: `SLOT#${generation}` }),
+  /** What is leased and remembered of a CA is not in the partition of its freeze: a signer writes the one, never the other. */
+  crlSlots: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `SLOT#${generation}` }),
   /** Who froze or unfroze the CA last; what `isFrozen` reads. */
   control: (caId: string): Key => ({ PK: `A#${keyPart(caId)}`, SK: 'CTL' }),
   /** One shard of the fence: what the transaction of `intended` reads. */
@@ -145,9 +146,9 @@ export const keys = {
     PK: listPartitions.comparisons,
     SK: `${keyPart(caId)}#${ordinalText(generation)}`,
   }),
-  auditReport: (caId: string, generation: number): Key => ({ PK: `A#${keyPart(caId)}`, SK: `REPORT#${generation}` }),
+  auditReport: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `REPORT#${generation}` }),
   /** Until when no report is worth asking for. */
-  auditDeferral: (caId: string, generation: number): Key => ({ PK: `A#${keyPart(caId)}`, SK: `DEFER#${generation}` }),
+  auditDeferral: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `DEFER#${generation}` }),
   permits: (budgetId: string): Key => ({ PK: `P#${keyPart(budgetId)}`, SK: 'PERMIT' }),
 } as const;
 
