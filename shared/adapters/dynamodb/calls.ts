@@ -2,7 +2,7 @@
  * The calls that the stores make of one table, with what DynamoDB's answers ask for: partial results inside a 200 are
  * completed, throttles and conflicts are waited out within bounds, and what is left is a coded error. There is no Scan.
  */
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import {
   BatchGetItemCommand,
   BatchWriteItemCommand,
@@ -145,8 +145,17 @@ export function createTable(options: TableOptions): Table {
   };
 }
 
+const pool = Buffer.alloc(6 * 1_024);
+let used = pool.length;
+
+/** 48 bits of the system's randomness. A call of the system for each costs more than the rest of a write's id. */
 function systemRandom(): number {
-  return randomBytes(6).readUIntBE(0, 6) / 2 ** 48;
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += 6;
+  return pool.readUIntBE(used - 6, 6) / 2 ** 48;
 }
 
 const base64url = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
