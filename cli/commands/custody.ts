@@ -20,7 +20,10 @@ export const custodyCommands: readonly Command[] = [
   },
 ];
 
-/** Exit 1 when a CA is stopped, or its evidence cannot be had. */
+/**
+ * Exit 1 when a CA is stopped, or gave no answer. A CA whose module is elsewhere, as that of an air-gapped root, is as it is
+ * meant to be.
+ */
 async function report(context: CommandContext): Promise<number> {
   const [wanted] = context.positionals;
   const request = { method: 'GET', path: '/v1/custody', repeatable: true } as const;
@@ -36,7 +39,9 @@ async function report(context: CommandContext): Promise<number> {
   context.answer(shown, () =>
     context.flag('markdown') ? markdown(shown, withComparison) : text(context, shown, withComparison),
   );
-  return authorities.every(({ status }) => status === 'holds' || status === 'absent') ? 0 : 1;
+  return authorities.some(({ status, unknownBecause }) => status === 'stopped' || unknownBecause === 'no-answer')
+    ? 1
+    : 0;
 }
 
 function listOf(value: unknown): readonly Json[] {
