@@ -7,16 +7,14 @@ const growth = Math.log(1.01);
 /** Beyond three years nothing is told apart. */
 export const delayMsMax = 3 * 365 * 86_400_000;
 
-/** Upper edge of a bin, milliseconds. */
-export function binEndMs(bin: number): number {
-  return firstMs * (Math.exp((bin + 1) * growth) - 1);
-}
-
 export function binOf(delayMs: number): number {
   return Math.floor(Math.log1p(Math.max(0, delayMs) / firstMs) / growth);
 }
 
 export const binCount: number = binOf(delayMsMax) + 1;
+
+/** Upper edges of the bins, milliseconds. */
+const binEndsMs = Float64Array.from({ length: binCount }, (_, bin) => firstMs * (Math.exp((bin + 1) * growth) - 1));
 
 /**
  * What is served of what arrives, bin by bin, at no more than `perSecond` (a fluid queue). Both are amounts up to the end of a
@@ -29,7 +27,7 @@ export function servedOf(arriving: Float64Array, perSecond: number): Float64Arra
   let before = 0;
   for (let bin = 0; bin < arriving.length; bin++) {
     arrived += arriving[bin]!;
-    const end = binEndMs(bin);
+    const end = binEndsMs[bin]!;
     done = Math.min(arrived, done + (perSecond * (end - before)) / 1000);
     served[bin] = done;
     before = end;
@@ -42,9 +40,9 @@ export function reachedAtMs(served: Float64Array, amount: number): number | unde
   for (let bin = 0; bin < served.length; bin++) {
     const here = served[bin]!;
     if (here < amount) continue;
-    const [below, from] = bin === 0 ? [0, 0] : [served[bin - 1]!, binEndMs(bin - 1)];
+    const [below, from] = bin === 0 ? [0, 0] : [served[bin - 1]!, binEndsMs[bin - 1]!];
     const share = here === below ? 1 : (amount - below) / (here - below);
-    return from + share * (binEndMs(bin) - from);
+    return from + share * (binEndsMs[bin]! - from);
   }
   return undefined;
 }
@@ -56,14 +54,4 @@ export interface Run {
   readonly knownMs: number;
   /** False when no fleet's past was seen. */
   readonly observed: boolean;
-}
-
-/** Devices of a group that have come by a delay: the mean over the runs. */
-export function arrivedBy(runs: readonly Run[], group: number, delayMs: number): number {
-  let sum = 0;
-  for (const { arriving } of runs) {
-    const bins = arriving[group]!;
-    for (let bin = 0; bin < bins.length && binEndMs(bin) <= delayMs; bin++) sum += bins[bin]!;
-  }
-  return sum / Math.max(1, runs.length);
 }

@@ -17,6 +17,11 @@ const startsMin = 5;
 export const silentIntervalsMax = 3;
 /** Intervals that a device's own is the mean of. */
 const intervalsOfDevice = 8;
+/**
+ * Intervals after the enrolment of a fleet that say nothing of its later ways: devices that were enrolled at once have not spread, and
+ * none of those that fell silent can be told from the others.
+ */
+const settlingIntervals = silentIntervalsMax + 1;
 /** A certificate is renewed when a third of its lifetime is left; what is expected of a device that never was seen to come back. */
 const renewedAtShare = 2 / 3;
 
@@ -67,14 +72,12 @@ export function fleetHistory(sample: FleetSample, at: EpochMs): FleetHistory {
   const devices = sample.devices
     .filter(({ contacts }) => contacts.length > 0)
     .map(({ contacts, notAfter }): Device => ({ contacts, lifetimeMs: Math.max(0, notAfter - contacts.at(-1)!) }));
-  const intervals = devices
-    .flatMap(({ contacts }) => contacts.slice(1).map((contact, index) => contact - contacts[index]!))
-    .sort((a, b) => a - b);
+  const intervals = intervalsOf(devices);
   const typicalMs = intervals[intervals.length >> 1];
   const judged = devices.map((device) => ({ device, standing: standingOf(device, at, typicalMs) }));
   const valid = judged.filter(({ standing }) => standing !== undefined);
   const reachable = valid.filter(({ standing }) => standing!.reachable);
-  const starts = startsOf(devices, at);
+  const starts = startsOf(devices, at, typicalMs ?? 0);
   return {
     now: {
       reachable: reachable.length,
@@ -93,6 +96,15 @@ export function fleetHistory(sample: FleetSample, at: EpochMs): FleetHistory {
     },
     intervalMs95: intervals[Math.floor(intervals.length * 0.95)],
   };
+}
+
+/** The last intervals of each device, all of them ascending. */
+function intervalsOf(devices: readonly Device[]): Float64Array {
+  const found: number[] = [];
+  for (const { contacts } of devices)
+    for (let index = Math.max(1, contacts.length - intervalsOfDevice); index < contacts.length; index++)
+      found.push(contacts[index]! - contacts[index - 1]!);
+  return Float64Array.from(found).sort();
 }
 
 /** Index of the last contact at or before an instant; -1 when there is none. */
@@ -143,7 +155,7 @@ function hindcastAt(devices: readonly Device[], start: EpochMs, at: EpochMs, typ
  * Starts in the past: at the same hour of the week, else of the day, else spread over what is known. Where a device's kept
  * contacts do not reach back to, or before half of the devices were there, nothing is known.
  */
-function startsOf(devices: readonly Device[], at: EpochMs): readonly EpochMs[] {
+function startsOf(devices: readonly Device[], at: EpochMs, typicalMs: number): readonly EpochMs[] {
   if (devices.length === 0) return [];
   const firsts = devices.map(({ contacts }) => contacts[0]!).sort((a, b) => a - b);
   const cut = devices
@@ -152,7 +164,7 @@ function startsOf(devices: readonly Device[], at: EpochMs): readonly EpochMs[] {
     .sort((a, b) => a - b);
   // A few that come all the time would else leave no history of the others.
   const cutAt = cut[cut.length - 1 - Math.floor(devices.length / 20)] ?? Number.NEGATIVE_INFINITY;
-  const spanMs = at - Math.max(firsts[firsts.length >> 1]!, cutAt);
+  const spanMs = at - Math.max(firsts[firsts.length >> 1]!, cutAt) - settlingIntervals * typicalMs;
   for (const stepMs of [weekMs, dayMs]) {
     const count = Math.min(startsMax, Math.floor(spanMs / stepMs));
     if (count >= startsMin) return Array.from({ length: count }, (_, index) => at - (index + 1) * stepMs);

@@ -7,7 +7,6 @@ import type { EpochMs } from '../pki/epoch.ts';
 import type { ContactSample } from './contacts.ts';
 import { binCount, binOf, type Run, reachedAtMs, servedOf } from './delays.ts';
 import { type FleetHistory, fleetHistory, type Returns, silentIntervalsMax, startsMax } from './hindcast.ts';
-import { rotationCost } from './rotation-cost.ts';
 
 export interface RotatedFleet {
   readonly name: string;
@@ -55,7 +54,14 @@ export interface RotationEstimate {
   /** Devices with a valid certificate, about. */
   readonly devices: number;
   readonly unreachable: { readonly count: number; readonly basis: string };
-  readonly cost: { readonly currency: 'USD'; readonly issuance: number; readonly pricesAsOf: string };
+  readonly cost: {
+    readonly currency: 'USD';
+    /** Were all of it billed in one month. */
+    readonly issuance: number;
+    /** What comes on top at most for each further month that it goes on in: prices by the month begin anew. */
+    readonly perFurtherMonth: number;
+    readonly pricesAsOf: string;
+  };
   /** Starts in the past that the estimate rests on. */
   readonly hindcasts: number;
   readonly assumptions: readonly string[];
@@ -82,25 +88,27 @@ export function estimateRotation(input: RotationInput): RotationEstimate {
   const rates = groups.map(({ issuePerSecond }) => issuePerSecond);
   const outstanding = groups.flatMap(({ fleets }) => fleets).reduce((sum, fleet) => sum + fleet.outstanding, 0);
   const scale = outstanding === 0 ? 1 : (outstanding + input.outstandingElsewhere) / outstanding;
-  const time = (share: number, limits: readonly number[]) => timesTo(runs, limits, devices, share, all);
-  const to95 = time(
-    0.95,
+  const limited = runsServed(
+    runs,
     rates.map((rate) => rate / scale),
+    devices,
   );
-  const unlimited = time(
-    0.95,
+  const margin = (share: number) => z90 * Math.sqrt(share * (1 - share) * varianceFactor(all, devices));
+  const to95 = timesTo(limited, 0.95, margin(0.95));
+  const unlimited = runsServed(
+    runs,
     rates.map(() => Number.POSITIVE_INFINITY),
+    devices,
   );
-  const scaled = rates.map((rate) => rate / scale);
   return {
     successor: undefined,
-    limitedBy: limitOf(to95, unlimited),
+    limitedBy: limitOf(to95, timesTo(unlimited, 0.95, 0)),
     issuePerSecond: rates.reduce((sum, rate) => sum + rate, 0),
     revokePerSecond: input.revokePerSecond,
     replacedAfterSeconds: {
-      '50': seconds(time(0.5, scaled)),
+      '50': seconds(timesTo(limited, 0.5, margin(0.5))),
       '95': seconds(to95),
-      '100': unreachable >= 0.5 ? undefined : seconds(time(1 - 0.5 / Math.max(1, devices), scaled)),
+      '100': unreachable >= 0.5 ? undefined : seconds(timesTo(limited, 1 - 0.5 / Math.max(1, devices), 0)),
     },
     revokedAfterSeconds:
       input.revokePerSecond === undefined
@@ -111,19 +119,29 @@ export function estimateRotation(input: RotationInput): RotationEstimate {
       count: Math.round(unreachable * scale),
       basis: `no contact for ${silentIntervalsMax} of their intervals`,
     },
-    cost: {
-      currency: 'USD',
-      issuance: rotationCost(
-        at,
-        scale,
-        groups,
-        runs,
-        weighed.map((fleets) => fleets.reduce((sum, fleet) => sum + fleet.devices - unreachableOf(fleet), 0)),
-      ),
-      pricesAsOf: input.pricesAsOf,
-    },
+    cost: costOf(input, runs, scale),
     hindcasts: runs.filter(({ observed }) => observed).length,
     assumptions: [...input.assumptions, ...assumptionsOf(all, input.outstandingElsewhere, outstanding)],
+  };
+}
+
+/** The bill of one month for those that come at all, by the runs that go back furthest. */
+function costOf(input: RotationInput, runs: readonly Run[], scale: number): RotationEstimate['cost'] {
+  const furthest = runs.slice(-Math.max(1, Math.ceil(runs.length / 2)));
+  let issuance = 0;
+  let perFurtherMonth = 0;
+  input.groups.forEach(({ certificatesUsd }, group) => {
+    const coming = furthest.map(({ arriving }) => arriving[group]!.reduce((sum, count) => sum + count, 0));
+    const count = Math.round((coming.reduce((sum, one) => sum + one, 0) / furthest.length) * scale);
+    issuance += certificatesUsd(count);
+    perFurtherMonth += Math.max(0, 2 * certificatesUsd(Math.round(count / 2)) - certificatesUsd(count));
+  });
+  const cents = (usd: number) => Math.round(usd * 100) / 100;
+  return {
+    currency: 'USD',
+    issuance: cents(issuance),
+    perFurtherMonth: cents(perFurtherMonth),
+    pricesAsOf: input.pricesAsOf,
   };
 }
 
@@ -181,32 +199,34 @@ interface Times {
   readonly p90Ms: number | undefined;
 }
 
+/** A run with what is served up to the end of each bin, as a share of all devices. */
+interface ServedRun {
+  readonly shares: Float64Array;
+  readonly knownMs: number;
+}
+
+function runsServed(runs: readonly Run[], rates: readonly number[], devices: number): readonly ServedRun[] {
+  return runs.map(({ arriving, knownMs }) => {
+    const shares = sumOf(arriving.map((bins, group) => servedOf(bins, rates[group]!)));
+    for (let bin = 0; bin < shares.length; bin++) shares[bin]! /= Math.max(1, devices);
+    return { shares, knownMs };
+  });
+}
+
 /**
- * Quantiles over the runs. What the sample of devices leaves open is added to p90 as a share of devices: it is the same
- * devices in every run, so that the runs' spread does not show it.
+ * Quantiles over the runs. `margin` is what the sample of devices leaves open, as a share of the devices: it is the same devices in
+ * every run, so that the runs' spread does not show it. The two have nothing to do with one another, and add up as errors do.
  */
-function timesTo(
-  runs: readonly Run[],
-  rates: readonly number[],
-  devices: number,
-  share: number,
-  fleets: readonly Weighed[],
-): Times {
-  if (devices === 0) return { p50Ms: undefined, p90Ms: undefined };
-  const margin = z90 * Math.sqrt(share * (1 - share) * varianceFactor(fleets, devices));
-  const served = runs.map(({ arriving }) => sumOf(arriving.map((bins, group) => servedOf(bins, rates[group]!))));
+function timesTo(runs: readonly ServedRun[], share: number, margin: number): Times {
   const over = (wanted: number) =>
-    valuesKnown(
-      served.map((amounts, index) => ({
-        atMs: reachedAtMs(amounts, Math.min(wanted, 1) * devices),
-        knownMs: runs[index]!.knownMs,
-      })),
-    );
-  const plateau = medianOf(served.map((amounts) => amounts.at(-1)! / devices));
-  return {
-    p50Ms: quantileOf(over(share), 0.5),
-    p90Ms: quantileOf(over(Math.max(share, Math.min(share + margin, (share + plateau) / 2))), 0.9),
-  };
+    valuesKnown(runs.map(({ shares, knownMs }) => ({ atMs: reachedAtMs(shares, wanted), knownMs })));
+  const plateau = medianOf(runs.map(({ shares }) => shares.at(-1) ?? 0));
+  const values = over(share);
+  const p50Ms = quantileOf(values, 0.5);
+  const bySpread = quantileOf(values, 0.9);
+  const bySample = quantileOf(over(Math.max(share, Math.min(share + margin, (share + plateau) / 2))), 0.5);
+  if (p50Ms === undefined || bySpread === undefined || bySample === undefined) return { p50Ms, p90Ms: undefined };
+  return { p50Ms, p90Ms: p50Ms + Math.hypot(bySpread - p50Ms, bySample - p50Ms) };
 }
 
 function sumOf(parts: readonly Float64Array[]): Float64Array {
@@ -264,7 +284,7 @@ function assumptionsOf(fleets: readonly Weighed[], elsewhere: number, outstandin
   const percent = (part: number, whole: number) => `${((100 * part) / Math.max(1, whole)).toFixed(1)} %`;
   return [
     'devices come back as they came in the past weeks, and ask for the successor when they come',
-    'a month of the bill has no other certificates in it',
+    'all of it is billed in one month, which has no other certificates in it',
     ...(unseen > 0
       ? [
           `${percent(unseen, devices)} of the devices were not seen to come back yet: taken to renew after two thirds of a lifetime`,

@@ -33,7 +33,7 @@ export type RotatedSubject =
   | { readonly kind: 'owner' | 'fleet' | 'credential'; readonly value: string; readonly caIds: readonly string[] };
 
 /** Devices that an estimate reads the contacts of, over all fleets. More would make it steadier, and a headline slower. */
-const devicesReadMax = 8_192;
+export const devicesReadMax = 4_096;
 const fleetsMax = 64;
 /** RevokeCertificate of ACM PCA, a second: not adjustable (https://docs.aws.amazon.com/general/latest/gr/pca.html). */
 export const revokePerSecond = 20;

@@ -24,6 +24,9 @@ interface Contact {
   readonly notAfter: number;
 }
 
+/** A device whose certificate ended so long ago tells nothing of the starts that an estimate looks back to. */
+const goneAfterMs = 26 * 7 * 86_400_000;
+
 /** Notes a contact, inside the transaction that issues. A device that is not kept costs one read. */
 export function createContactNotes(prepare: Prepare): (contact: Contact) => void {
   const fleetOf = prepare('SELECT fleet_row, one_in, devices FROM contact_fleets WHERE ca_id = ? AND fleet = ?');
@@ -34,7 +37,7 @@ export function createContactNotes(prepare: Prepare): (contact: Contact) => void
     INSERT INTO contact_samples (fleet_row, place, owner, credential_id, not_after, contacts) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET owner = excluded.owner, credential_id = excluded.credential_id,
       not_after = excluded.not_after, contacts = excluded.contacts`);
-  const forget = prepare('DELETE FROM contact_samples WHERE fleet_row = ? AND place >= ?');
+  const forget = prepare('DELETE FROM contact_samples WHERE fleet_row = ? AND (place >= ? OR not_after < ?)');
 
   return (contact) => {
     const { caId, fleet, owner, credentialId, at, notAfter } = contact;
@@ -53,8 +56,10 @@ export function createContactNotes(prepare: Prepare): (contact: Contact) => void
       setFleet.run(oneIn, devices, fleetRow);
       return;
     }
-    const forgotten = forget.run(fleetRow, 2 ** placeBits / (oneIn * 2)).changes as number;
-    setFleet.run(oneIn * 2, devices - forgotten, fleetRow);
+    // First those that are long gone; where that makes no room, every second one.
+    const gone = forget.run(fleetRow, 2 ** placeBits, at - goneAfterMs).changes as number;
+    const halved = gone > 0 ? 0 : (forget.run(fleetRow, 2 ** placeBits / (oneIn * 2), 0).changes as number);
+    setFleet.run(gone > 0 ? oneIn : oneIn * 2, devices - gone - halved, fleetRow);
   };
 }
 
