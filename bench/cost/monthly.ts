@@ -44,10 +44,10 @@ export const managedDeployment: Deployment = {
   scheduledRunsPerMinute: 3,
   scheduledRunMs: 300,
   scheduledReadUnits: 60,
-  alarms: 14,
+  alarms: 45,
   dashboards: 1,
   customMetrics: 10,
-  customerKeys: 1,
+  customerKeys: 2,
   secrets: 0,
   hostedZones: 1,
 };
