@@ -12,6 +12,7 @@ import { SetupError, say } from './say.mjs';
  */
 const commands = {
   start: { entry: ['localstack/embedded/main.ts'], wantsHsm: true, service: true, inProject: true },
+  dev: { entry: ['localstack/dev/main.ts'], wantsHsm: true, service: true, inProject: true },
   test: { entry: ['node_modules/vitest/vitest.mjs', 'run'], wantsHsm: true, service: false, inProject: true },
   'test:slow': {
     entry: ['node_modules/vitest/vitest.mjs', 'run', '--config', 'vitest.slow.config.ts'],

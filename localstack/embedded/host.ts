@@ -80,7 +80,7 @@ const signingQueuePrefix = signingQueueName('');
 type ScheduledHandler = (event: ReconcileEvent, context: unknown) => Promise<unknown>;
 
 /** Loads each handler module once; `functions/enroll/handler.handler` is the export `handler` of `functions/enroll/handler.ts`. */
-async function loadHandlers(projectDir: string, deployment: Deployment): Promise<ReadonlyMap<string, unknown>> {
+export async function loadHandlers(projectDir: string, deployment: Deployment): Promise<ReadonlyMap<string, unknown>> {
   const references = new Set(
     [...deployment.routes, ...deployment.mappings, ...deployment.schedules].map(({ handler }) => handler),
   );
