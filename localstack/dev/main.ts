@@ -69,10 +69,14 @@ function readOptions(args: readonly string[]): Options | 'help' | undefined {
   }
 }
 
-/** serverless-offline has no port of its own choosing. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
+/** This port, or any for 0: serverless-offline chooses none, and another service's answers there would be taken for its own. */
+async function freePort(wanted: number): Promise<number> {
+  const server = createServer().listen(wanted, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new DevError(`port ${wanted} cannot be had (${(cause as Error).message}): name another with --port P`);
+  }
   const { port } = server.address() as { readonly port: number };
   server.close();
   await once(server, 'close');
@@ -105,9 +109,9 @@ async function untilServing({ url, process: child }: ChildService, isInterrupted
 
 function banner(url: string, state: StateFolder): string {
   return [
-    `\nSealwright's functions on ${url}, under serverless-offline, with reloading by Ctrl-C and again\n`,
+    `\nSealwright's functions on ${url}, under serverless-offline\n`,
     `  development only: keys are in SoftHSM and in an emulator of ACM PCA\n`,
-    `  state ${state.dir}\n`,
+    `  state ${state.dir}; what you change in a function is there at the next start\n`,
     `  npx sealwright enroll --url ${url} FILE.csr\n\n`,
   ].join('');
 }
@@ -121,6 +125,7 @@ async function runDev(options: Options): Promise<number> {
   };
   for (const event of ['SIGINT', 'SIGTERM', 'disconnect']) process.on(event, interrupt);
   const hierarchy = readDevHierarchy(options.hierarchy);
+  const port = await freePort(options.port);
   await waitUntilFree(options.state);
   const state = openStateFolder(options.state, options.fresh);
   const children: ChildService[] = [];
@@ -128,7 +133,6 @@ async function runDev(options: Options): Promise<number> {
     const acmPca = usesAcmPca(hierarchy) ? await startAcmPca(state) : undefined;
     if (acmPca !== undefined) children.push(acmPca);
     const up = await setUpState(hierarchy, state, acmPca?.url, (text) => void process.stdout.write(text));
-    const port = options.port === 0 ? await freePort() : options.port;
     const offline = startOffline(port, serviceEnvironment(options.hierarchy, state, up, acmPca?.url));
     children.push(offline);
     await untilServing(offline, () => isInterrupted);

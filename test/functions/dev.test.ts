@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -91,4 +91,21 @@ it('enrols a CSR under serverless-offline, and stops without a trace (npm-run-de
   expect(isGroupThere(dev.main.pid!), 'a process is left').toBe(false);
   expect(existsSync(join(stateDir, 'ledger.sqlite-wal'))).toBe(false);
   expect(dev.output()).not.toMatch(/"level":"(ERROR|CRITICAL)"/);
+});
+
+it('refuses a port that is in use, and says what to type (port-in-use)', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { readonly port: number };
+  const script = join(projectDir, 'localstack', 'dev', 'main.ts');
+  const run = spawn(process.execPath, [script, '--port', String(port), '--state', join(folder, 'other')]);
+  let stderr = '';
+  run.stderr.on('data', (chunk) => {
+    stderr += String(chunk);
+  });
+  expect(await once(run, 'close')).toEqual([1, null]);
+  server.close();
+  expect(stderr).toContain(`port ${port} cannot be had`);
+  expect(stderr).toContain('--port P');
+  expect(existsSync(join(folder, 'other'))).toBe(false);
 });
