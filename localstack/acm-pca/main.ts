@@ -4,11 +4,16 @@
  * goes, if that holds an IPC channel.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { lockState } from '../../shared/adapters/sqlite/state-lock.ts';
+import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
 import { readQuotaChoice } from './control.ts';
 import type { QuotaChoice } from './quotas.ts';
 import { type AcmPcaEndpointOptions, startAcmPcaEndpoint } from './server.ts';
+import { databaseFileName } from './store.ts';
 import { defaultAuditReportPolicy } from './switches.ts';
 
 const usage = `usage: main.ts --port P --state DIR [--account 000000000000] [--region us-east-1]
@@ -112,8 +117,35 @@ function parseCommandLine(): AcmPcaEndpointOptions {
   process.exit(2);
 }
 
+const stateWaitMsMax = 10_000;
+
+/**
+ * One process on one state: CAs are held in memory, and one that another process makes would not be seen. The endpoint of a
+ * run that was killed answers what it has begun before it ends, so the next one waits for it.
+ */
+async function takeState(stateDir: string): Promise<void> {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const until = performance.now() + stateWaitMsMax;
+  for (;;) {
+    try {
+      lockState(join(stateDir, databaseFileName));
+      return;
+    } catch (error) {
+      const isBusy = error instanceof StorageError && error.code === 'state-in-use';
+      if (!isBusy || performance.now() > until) throw error;
+      await sleep(50);
+    }
+  }
+}
+
 async function main(): Promise<void> {
   const options = parseCommandLine();
+  try {
+    await takeState(options.stateDir);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : 'the state cannot be taken'}\n`);
+    process.exit(1);
+  }
   const endpoint = await startAcmPcaEndpoint(options);
   const stop = (): void => {
     endpoint.close().then(

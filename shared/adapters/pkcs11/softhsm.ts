@@ -11,6 +11,7 @@ import { ckf, cku } from './constants.ts';
 import { type LibraryOptions, openLibrary } from './library.ts';
 import { assertLabel } from './reference.ts';
 import { failureOf, Pkcs11Failure } from './return-values.ts';
+import { keepTokenObject, mendTokenObjects, wasWhole } from './softhsm-guard.ts';
 import { markPlace } from './store-origin.ts';
 import { findSlot, trimmed } from './token.ts';
 
@@ -38,14 +39,20 @@ export function prepareSoftHsmToken(options: {
   assertLabel(tokenLabel);
   const library = { path: libraryPath, softhsmConf: writeConfiguration(resolve(options.folder)) };
   markPlace(resolve(options.folder));
+  mendTokenObjects(resolve(options.folder));
   const { api } = openLibrary(library);
   const pins = {
     user: pinFile(resolve(options.folder), tokenLabel, 'pin'),
     so: pinFile(resolve(options.folder), tokenLabel, 'so-pin'),
   };
   try {
-    const slot = findSlot(api, tokenLabel) ?? initialiseToken(api, tokenLabel, readPinFile(pins.so));
+    const found = findSlot(api, tokenLabel);
+    // A second token of the label would be an empty one, and its CA would get a second key.
+    if (found === undefined && wasWhole(resolve(options.folder), tokenLabel))
+      throw tokenLost(tokenLabel, options.folder);
+    const slot = found ?? initialiseToken(api, tokenLabel, readPinFile(pins.so));
     if ((api.C_GetTokenInfo(slot).flags & ckf.userPinInitialized) === 0) setUserPin(api, slot, pins);
+    keepTokenObject(resolve(options.folder), tokenLabel);
   } catch (error) {
     throw failureOf(error);
   }
@@ -87,6 +94,11 @@ function pinFile(folder: string, tokenLabel: string, kind: 'pin' | 'so-pin'): st
   }
   writePrivately(path, `${randomBytes(18).toString('base64url')}\n`);
   return path;
+}
+
+function tokenLost(tokenLabel: string, folder: string): Pkcs11Failure {
+  const message = `SoftHSM had a token ${tokenLabel} in ${folder} and does not find it any more: put its folder below tokens back, or begin a new state with --fresh`;
+  return new Pkcs11Failure('absent', 'token-lost', message);
 }
 
 function initialiseToken(api: PKCS11, tokenLabel: string, soPin: string): Handle {
