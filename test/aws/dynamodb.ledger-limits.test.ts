@@ -3,7 +3,15 @@ import { isRedeemed } from '../../shared/lints/prepared-issuance.ts';
 import { disposable } from '../support/disposable.ts';
 import { type DynamoHarnessOptions, openDynamoHarness } from '../support/dynamodb-harness.ts';
 import { type CommandCount, countCommands } from '../support/dynamodb-middleware.ts';
-import { guideTo, ledgerTime, moves, newCertificate, newCredential, newIssuance } from '../support/ledger-fixtures.ts';
+import {
+  type Guided,
+  guideTo,
+  ledgerTime,
+  moves,
+  newCertificate,
+  newCredential,
+  newIssuance,
+} from '../support/ledger-fixtures.ts';
 import { makePrepared } from '../support/make-prepared.ts';
 
 async function openCounted() {
@@ -47,9 +55,10 @@ describe('a batch of a hundred', () => {
 
   it('and four more of one fleet at once are all issued, and counted once each (contention)', async () => {
     await using h = disposable(await openDynamoHarness());
-    const batches = await Promise.all(
-      Array.from({ length: 5 }, () => Promise.all(Array.from({ length: 40 }, () => guideTo('intended', h)))),
-    );
+    const batches: (readonly Guided[])[] = [];
+    for (let n = 0; n < 5; n++) {
+      batches.push(await Promise.all(Array.from({ length: 40 }, () => guideTo('intended', h))));
+    }
     const outcomes = await Promise.all(
       batches.map((batch) =>
         h.ledger.advance(batch.map(({ issuanceId, certificate }) => moves.issue(issuanceId, certificate))),

@@ -170,12 +170,12 @@ async function holdEarly(table: Table, plans: readonly Plan[], planned: Map<Plan
   return refused;
 }
 
-/** Gives back what was held early for moves that were not made: each hold that this very write took. */
+/** Gives back what was held early for moves that were not made: each hold that this write took and nobody stood on since. */
 async function giveBack(table: Table, moving: readonly Moving[]): Promise<void> {
   const wasInVain = ({ outcome }: Moving) => outcome !== undefined && outcome.kind !== 'moved';
   const holds = moving.filter(wasInVain).flatMap(({ early, write }) => early.map((action) => ({ action, write })));
   await mapBounded(holds, table.inFlightMax, async ({ action, write }) => {
-    const condition = { expression: 'wr = :by', values: { ':by': text(write) } };
+    const condition = { expression: 'wr = :by AND lw = :by', values: { ':by': text(write) } };
     await table.transact([{ kind: 'delete', key: keyOf(action), condition }]);
   });
 }

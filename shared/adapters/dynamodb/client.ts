@@ -19,6 +19,8 @@ const socketsMax = 64;
 const connectionMsMax = 1_000;
 /** DynamoDB answers in milliseconds; a transaction in contention within a second. */
 const requestMsMax = 2_000;
+/** An emulator shares one machine with all that asks it, and a request waits for a connection too. */
+const emulatorRequestMsMax = 15_000;
 /** Of one request by the SDK: the first and two more, 50 ms and more apart. */
 const attemptsMax = 3;
 
@@ -32,7 +34,7 @@ export function createDynamoClient(options: DynamoClientOptions): DynamoDBClient
     retryMode: 'standard',
     requestHandler: {
       connectionTimeout: connectionMsMax,
-      requestTimeout: requestMsMax,
+      requestTimeout: options.endpoint === undefined ? requestMsMax : emulatorRequestMsMax,
       throwOnRequestTimeout: true,
       httpAgent: new HttpAgent(agentOptions),
       httpsAgent: new HttpsAgent(agentOptions),

@@ -22,8 +22,8 @@ export interface Plan {
   /** The first moves the record. */
   readonly actions: readonly Action[];
   /**
-   * Holds of the names that find no place in the transaction: taken in one before it, each marked with the write, and given
-   * back when the move is not made. A transaction takes 98 names beside the record and its key; a certificate has up to 100.
+   * Holds of the names that find no place in the transaction: taken in one before it, and given back when the move
+   * is not made. A transaction takes 98 names beside the record and its key; a certificate has up to 100.
    */
   readonly earlier?: readonly Action[];
   /** The CA whose fence the transaction checks: once for all its moves. */
@@ -126,26 +126,20 @@ function planApproval(rec: Item, transition: Move<'approved'>, update: Update, w
     detail: { policyVersion, caId, generation },
   });
   const [owner, spki] = [text(textOf(rec, 'own')), text(textOf(rec, 'spki'))];
-  const hold = (name: string, by: string | undefined): Action => ({
-    kind: 'update',
-    key: keys.holder(name),
-    set: {
-      expression: `SET nam = :name, own = :own, spki = :spki, heldAt = if_not_exists(heldAt, :at)${
-        by === undefined ? '' : ', wr = if_not_exists(wr, :by)'
-      }`,
-      values: {
-        ':name': text(name),
-        ':own': owner,
-        ':spki': spki,
-        ':at': number(at),
-        ...(by === undefined ? {} : { ':by': text(by) }),
+  // `wr` is the write that took the hold, `lw` the last that stood on it: who took one and is alone with it may give it back.
+  const holds = textsOf(rec, 'nm').map(
+    (name): Action => ({
+      kind: 'update',
+      key: keys.holder(name),
+      set: {
+        expression:
+          'SET nam = :name, own = :own, spki = :spki, heldAt = if_not_exists(heldAt, :at), wr = if_not_exists(wr, :by), lw = :by',
+        values: { ':name': text(name), ':own': owner, ':spki': spki, ':at': number(at), ':by': text(write) },
       },
-    },
-    condition: 'attribute_not_exists(PK) OR (own = :own AND spki = :spki)',
-  });
-  const names = textsOf(rec, 'nm');
-  const together = names.slice(0, actionsMax - 2).map((name) => hold(name, undefined));
-  const earlier = names.slice(actionsMax - 2).map((name) => hold(name, write));
+      condition: 'attribute_not_exists(PK) OR (own = :own AND spki = :spki)',
+    }),
+  );
+  const [together, earlier] = [holds.slice(0, actionsMax - 2), holds.slice(actionsMax - 2)];
   const key: Action = {
     kind: 'update',
     key: keys.publicKey(textOf(rec, 'spki')),
