@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { buildAuthorityTbs } from '../../shared/adapters/held-key/authority-documents.ts';
 import { type CeremonyAct, certificateFileName, certifiedAuthority } from '../../shared/ceremony/ceremony.ts';
-import { type Authority, addDuration, findAuthority } from '../../shared/hierarchy/hierarchy.ts';
-import { certificateFaults, requestFaults } from '../../shared/issuance/authority-certificate.ts';
-import { authorityBackdateMs } from '../../shared/issuance/build-hierarchy.ts';
+import { type Authority, findAuthority } from '../../shared/hierarchy/hierarchy.ts';
+import { certificateFaults, descriptionFaults, requestFaults } from '../../shared/issuance/authority-certificate.ts';
+import { validityOf } from '../../shared/issuance/certified-authority.ts';
 import { type Certificate, parseCertificate } from '../../shared/pki/certificate.ts';
 import { assembleCertificate } from '../../shared/pki/certificate-builder.ts';
 import { parseCertificationRequest } from '../../shared/pki/certification-request.ts';
@@ -44,6 +44,12 @@ export async function presentKey(session: CeremonySession, _act: CeremonyAct, st
   const certificate = readCertificate(path);
   if (certificate.tbs.publicKey.sha256 !== found.publicKey.sha256)
     throw new CommandFailure('key-differs', `${printable(path)} is not a certificate of the key on the token`);
+  const faults = descriptionFaults(certificate, authority);
+  if (faults.length > 0)
+    throw new CommandFailure(
+      'certificate-unsound',
+      `${printable(path)}: ${faults.map((one) => printable(one)).join('; ')}`,
+    );
   record(session, 'done/present-key', step, {
     spki: base64(found.publicKey.der),
     spkiSha256: found.publicKey.sha256,
@@ -136,10 +142,7 @@ async function newTbs(
   requestDer: Uint8Array,
   issuer: Certificate | undefined,
 ): Promise<Uint8Array> {
-  const start = Math.floor(session.now() / 1_000) * 1_000 - authorityBackdateMs;
-  const notBefore = Math.max(start, issuer?.tbs.notBefore ?? start);
-  const end = addDuration(notBefore, child.validity);
-  const validity = { notBefore, notAfter: Math.min(end, issuer?.tbs.notAfter ?? end) };
+  const validity = validityOf(child, issuer?.tbs, session.now());
   const order = orderOf(session, child, requestDer, issuer, validity);
   const issuerKey = issuer?.tbs.publicKey ?? parseCertificationRequest(requestDer).publicKey;
   return buildAuthorityTbs(order, issuerKey, (bytes) => randomBytes(bytes));

@@ -11,6 +11,7 @@ import {
 import { evaluateCustody } from '../../shared/custody/custody.ts';
 import type { ClusterDescription, KeyDescription } from '../../shared/custody/key-description.ts';
 import { isSoftHsm } from '../../shared/custody/softhsm.ts';
+import { type Authority, findAuthority } from '../../shared/hierarchy/hierarchy.ts';
 import { sha256Hex } from '../../shared/pki/hash.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
 import { CommandFailure } from '../command.ts';
@@ -48,12 +49,16 @@ export const actPlans: Readonly<Record<ActName, ActPlan>> = {
   },
   'self-sign': {
     announce: ({ authority }) =>
-      `The certificate of ${authority.id} is put together, recorded, and signed by its own key: valid for ${authority.validity.text}.`,
+      `The certificate of ${authority.id} is put together, recorded, and signed by its own key: ${saysOf(authority, authority)}.`,
     perform: selfSign,
   },
   'certify-subordinate': {
-    announce: ({ authority }, act) =>
-      `A certification request of ${act.authority} comes in as a file and is shown. ${authority.id} signs a certificate for it, which goes out as a file.`,
+    announce: ({ authority, hierarchy, mode }, act) => {
+      const child = findAuthority(hierarchy, act.authority ?? '');
+      const says =
+        child === undefined ? '' : `: ${saysOf(certifiedAuthority(child, mode, hierarchy.stage), authority)}`;
+      return `A certification request of ${act.authority} comes in as a file and is shown. ${authority.id} signs a certificate for it, which goes out as a file${says}.`;
+    },
     perform: certifySubordinate,
   },
   'read-evidence': {
@@ -66,6 +71,16 @@ export const actPlans: Readonly<Record<ActName, ActPlan>> = {
     perform: close,
   },
 };
+
+/** What the certificate of a CA will say, for people to agree to before it is signed. */
+function saysOf({ subject, validity, pathLen, nameConstraints }: Authority, issuer: Authority): string {
+  const permitted = Object.entries(nameConstraints?.permitted ?? {}).map(
+    ([kind, trees]) => `${kind} ${trees.join(' ')}`,
+  );
+  const names = permitted.length === 0 ? 'any names' : `names of ${permitted.join(', ')} only`;
+  const path = pathLen === undefined ? 'no path length' : `path length ${pathLen}`;
+  return `${printable(subject)}, valid for ${validity.text}, ${path}, ${names}, signed with ${issuer.signingAlgorithm}`;
+}
 
 async function identifyParticipants(session: CeremonySession, _act: CeremonyAct, step: number): Promise<void> {
   const { script, operator, say } = session;
@@ -139,7 +154,7 @@ async function generateKey(session: CeremonySession, _act: CeremonyAct, step: nu
   const requestFile = join(session.folder.requestsDir, certificateFileName(authority).replace(/\.pem$/, '.csr'));
   writeWhole(requestFile, encodePem('CERTIFICATE REQUEST', request));
   say(`  key        sha256:${publicKey.sha256}\n`);
-  say(`  the module says: ${attributesText({ ...attributes })}\n`);
+  say(`  attributes ${attributesText({ ...attributes })}\n`);
   say(`  request    ${printable(requestFile)}\n`);
 }
 
@@ -164,7 +179,7 @@ async function readEvidence(session: CeremonySession, _act: CeremonyAct, step: n
   );
   say(`  key        ${description.keyId}\n`);
   if (description.attributes !== undefined)
-    say(`  the module says: ${attributesText({ ...description.attributes })}\n`);
+    say(`  attributes ${attributesText({ ...description.attributes })}\n`);
   for (const { severity, message } of findings) say(`  ${severity === 'stop' ? '✗' : '·'} ${printable(message)}\n`);
   if (!ok) {
     throw new CommandFailure('custody-not-met', 'the key is not held as the hierarchy demands; nothing is recorded', [

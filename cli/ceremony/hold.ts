@@ -48,6 +48,8 @@ const softHsmPlaces = [
 export interface HeldCeremony {
   readonly summary: CeremonySummary;
   readonly dir: string;
+  readonly hierarchyFile: string;
+  readonly stateDir: string;
 }
 
 interface Material {
@@ -55,6 +57,7 @@ interface Material {
   readonly scriptText: string;
   readonly hierarchy: Hierarchy;
   readonly hierarchyText: string;
+  readonly hierarchyFile: string;
   readonly authority: Authority;
 }
 
@@ -80,7 +83,7 @@ function readMaterial(context: CommandContext, mode: CeremonyMode): Material {
     ]);
   }
   const authority = certifiedAuthority(described, mode, hierarchy.stage);
-  return { script, scriptText, hierarchy, hierarchyText, authority };
+  return { script, scriptText, hierarchy, hierarchyText, hierarchyFile, authority };
 }
 
 /** Holds the ceremony of the script on the command line. */
@@ -106,7 +109,8 @@ export async function holdCeremony(context: CommandContext, mode: CeremonyMode):
     );
     try {
       const texts = { script: material.scriptText, hierarchy: material.hierarchyText };
-      return { summary: await conduct(session, texts), dir };
+      const summary = await conduct(session, texts);
+      return { summary, dir, hierarchyFile: material.hierarchyFile, stateDir: stateDirOf(context) };
     } finally {
       file.close();
       token.close();

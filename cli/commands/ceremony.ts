@@ -69,14 +69,15 @@ export const ceremonyCommands: readonly Command[] = [
 async function hold(context: CommandContext, mode: CeremonyMode): Promise<number> {
   // What loads a PKCS #11 library is loaded by who needs it only.
   const { holdCeremony } = await import('../ceremony/hold.ts');
-  const { summary, dir } = await holdCeremony(context, mode);
+  const { summary, dir, hierarchyFile, stateDir } = await holdCeremony(context, mode);
   context.answer({ ...jsonOf(summary), folder: dir }, () =>
     [
       `\n${styled('✓', 'green', context.color)} the ceremony is complete and verifies\n`,
       textOf(summary),
       `  folder       ${printable(dir)}\n`,
       `\n  next: npx sealwright ceremony verify ${printable(dir)} --roster ROSTER\n`,
-      `        npx sealwright hierarchy apply --adopt ${printable(dir)}\n`,
+      `  then: npx sealwright hierarchy apply --hierarchy ${printable(hierarchyFile)} \\\n`,
+      `          --state ${printable(stateDir)} --adopt ${printable(dir)}\n`,
     ].join(''),
   );
   return 0;

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { HierarchyWorkOptions } from '../../localstack/embedded/hierarchy-work.ts';
 import type { PinTerminalInput } from '../../shared/adapters/pkcs11/pin-source.ts';
 import {
+  findAuthority,
   formatHierarchyFault,
   type Hierarchy,
   type HierarchyFault,
@@ -12,6 +13,8 @@ import { publishedPrices } from '../../shared/inventory/prices.ts';
 import type { BuildStep } from '../../shared/issuance/build-hierarchy.ts';
 import { certificatePrices } from '../../shared/issuance/certificate-prices.ts';
 import type { HierarchyPlan } from '../../shared/issuance/plan-hierarchy.ts';
+import { sha256Hex } from '../../shared/pki/hash.ts';
+import { encodePem } from '../../shared/pki/pem.ts';
 import { type Command, type CommandContext, CommandFailure, type OptionDescription, UsageError } from '../command.ts';
 import { stateFolderDefault } from '../service.ts';
 import { progressBar } from '../terminal/progress-bar.ts';
@@ -53,7 +56,40 @@ export const hierarchyCommands: readonly Command[] = [
     examples: ['npx sealwright hierarchy apply', 'npx sealwright hierarchy apply --pin hsm-root=prompt'],
     run: apply,
   },
+  {
+    name: 'hierarchy request',
+    arguments: ['CA'],
+    summary: 'the certification request of a CA, to be signed elsewhere, as in a ceremony; makes its key, or finds it',
+    options: { ...options, out: { type: 'string', value: 'FILE', help: 'where to write it (standard output)' } },
+    examples: ['npx sealwright hierarchy request subordinate --out subordinate.csr'],
+    run: request,
+  },
 ];
+
+async function request(context: CommandContext): Promise<number> {
+  const { work } = await readOptions(context);
+  const [id = ''] = context.positionals;
+  const authority = findAuthority(work.hierarchy, id);
+  if (authority === undefined || authority.parent === undefined) {
+    const why = authority === undefined ? 'there is no CA' : 'a root signs itself: there is no request to take out for';
+    const others = work.hierarchy.authorities.filter(({ parent }) => parent !== undefined);
+    throw new CommandFailure('authority-unknown', `${why} ${printable(id)}`, [
+      `one of ${others.map((one) => one.id).join(', ')}`,
+    ]);
+  }
+  const { requestOfAuthority } = await import('../../localstack/embedded/hierarchy-work.ts');
+  const der = await failing(context, () => requestOfAuthority(work, authority));
+  const digest = sha256Hex(der);
+  const pem = encodePem('CERTIFICATE REQUEST', der);
+  const out = context.option('out');
+  if (out !== undefined) writeFileSync(resolve(context.io.workingDirectory, out), pem);
+  context.answer({ authority: id, request: pem, sha256: digest, file: out ?? null }, () =>
+    out === undefined
+      ? pem
+      : `request of ${id} in ${printable(out)}\n  sha256:${digest}\n  read this digest to those who sign it, by another way than the file\n`,
+  );
+  return 0;
+}
 
 async function plan(context: CommandContext): Promise<number> {
   const { work, advice, file } = await readOptions(context);

@@ -107,6 +107,30 @@ export async function applyHierarchy(
   }
 }
 
+/**
+ * The certification request of a CA, for a signature that is made elsewhere, as in a ceremony without a network. Makes the CA
+ * and its key, or finds them, as `applyHierarchy` would; installs and registers nothing. PKCS#10 DER.
+ */
+export async function requestOfAuthority(options: HierarchyWorkOptions, described: Authority): Promise<Uint8Array> {
+  const world = await openWorld(options);
+  try {
+    const provisioner = world.provisioners.byKind[described.backend];
+    if (provisioner === undefined) {
+      const why = described.backend === 'pkcs11' ? world.provisioners.hsmMissing : undefined;
+      throw new BackendMissingError(why ?? `the backend ${described.backend} is not there`);
+    }
+    const authority = certifiedAuthority(described, options.hierarchy.stage);
+    const { ref } = await provisioner.createAuthority(authority);
+    return await provisioner.certificationRequest(ref, authority);
+  } finally {
+    await world.close();
+  }
+}
+
+export class BackendMissingError extends Error {
+  readonly code = 'backend-missing';
+}
+
 interface World {
   readonly state: StateFolder;
   readonly registry: AuthorityRegistry;

@@ -1,5 +1,5 @@
 import type { Authority, Stage } from '../hierarchy/hierarchy.ts';
-import { authoritySubject } from '../issuance/build-hierarchy.ts';
+import { certifiedAuthority as certifiedIn } from '../issuance/certified-authority.ts';
 import type { CeremonyMode } from './record.ts';
 
 /** A rehearsal is held on SoftHSM, whatever the stage: it is judged as development is, and its certificates say so. */
@@ -9,7 +9,7 @@ export function custodyStage(mode: CeremonyMode, stage: Stage): Stage {
 
 /** A CA with the subject that a ceremony certifies. */
 export function certifiedAuthority(authority: Authority, mode: CeremonyMode, stage: Stage): Authority {
-  return { ...authority, subject: authoritySubject(authority, custodyStage(mode, stage)) };
+  return certifiedIn(authority, custodyStage(mode, stage));
 }
 
 /** `root-g1.pem` */

@@ -3,7 +3,7 @@ import { evaluateCustody } from '../custody/custody.ts';
 import type { KeyDescription } from '../custody/key-description.ts';
 import { isSoftHsm } from '../custody/softhsm.ts';
 import { type Authority, addDuration, findAuthority, type Hierarchy } from '../hierarchy/hierarchy.ts';
-import { certificateFaults, requestFaults } from '../issuance/authority-certificate.ts';
+import { certificateFaults, descriptionFaults, requestFaults } from '../issuance/authority-certificate.ts';
 import { type Certificate, parseCertificate } from '../pki/certificate.ts';
 import { type CertificationRequest, parseCertificationRequest } from '../pki/certification-request.ts';
 import { sha256Hex } from '../pki/hash.ts';
@@ -145,6 +145,9 @@ async function verifyPresentedKey({ body, index }: RecordOf<'done/present-key'>,
   const certificate = parseCertificate(bytesOf(body.certificate));
   if (certificate.tbs.publicKey.sha256 !== body.spkiSha256)
     state.refuse('key-differs', "the key is not the one of the CA's certificate", index);
+  const { authority, opened, hierarchy, refuse } = state;
+  const certified = certifiedAuthority(authority, opened.body.mode, hierarchy.stage);
+  for (const fault of descriptionFaults(certificate, certified)) refuse('certificate-unsound', fault, index);
   state.keySha256 = body.spkiSha256;
   state.issuer = certificate;
 }
