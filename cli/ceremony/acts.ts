@@ -178,8 +178,7 @@ async function readEvidence(session: CeremonySession, _act: CeremonyAct, step: n
     description.readAt,
   );
   say(`  key        ${description.keyId}\n`);
-  if (description.attributes !== undefined)
-    say(`  attributes ${attributesText({ ...description.attributes })}\n`);
+  if (description.attributes !== undefined) say(`  attributes ${attributesText({ ...description.attributes })}\n`);
   for (const { severity, message } of findings) say(`  ${severity === 'stop' ? '✗' : '·'} ${printable(message)}\n`);
   if (!ok) {
     throw new CommandFailure('custody-not-met', 'the key is not held as the hierarchy demands; nothing is recorded', [
