@@ -43,13 +43,13 @@ const visibilitySecondsMax = 43_200;
 /** Reads serverless.yml. Throws `DeploymentError` for an event this host does not serve: nothing is passed over in silence. */
 export function readDeployment(file: string): Deployment {
   const document = readYaml(file);
-  const queues = ((document.resources as Yaml | undefined)?.Resources ?? {}) as Readonly<Record<string, Yaml>>;
+  const queues = resourcesOf(document);
   const routes: { method: string; path: string; handler: string }[] = [];
   const mappings: EventSourceMapping[] = [];
   const schedules: { handler: string; everyMs: number }[] = [];
   const functions = (document.functions ?? {}) as Readonly<Record<string, Yaml>>;
   for (const [functionName, definition] of Object.entries(functions)) {
-    const { handler } = definition;
+    const handler = handlerOf(definition);
     if (typeof handler !== 'string') throw new DeploymentError(`function ${functionName}: it has no handler`);
     for (const event of (definition.events ?? []) as readonly unknown[]) {
       const [kind, ...others] = typeof event === 'object' && event !== null ? Object.keys(event) : [String(event)];
@@ -66,6 +66,20 @@ export function readDeployment(file: string): Deployment {
     }
   }
   return { routes, mappings, schedules };
+}
+
+/**
+ * The resources that stand in the file itself. Those of `${file(…)}` are none that this host serves: a mapping whose queue is
+ * not here is refused.
+ */
+function resourcesOf({ resources }: Yaml): Readonly<Record<string, Yaml>> {
+  const parts = [resources].flat().filter((part) => typeof part === 'object' && part !== null) as readonly Yaml[];
+  return Object.assign({}, ...parts.map((part) => part.Resources)) as Readonly<Record<string, Yaml>>;
+}
+
+/** Of a function that is deployed as an image, the command names the handler. */
+function handlerOf({ handler, image }: Yaml): unknown {
+  return handler ?? ((image as Yaml | undefined)?.command as readonly unknown[] | undefined)?.[0];
 }
 
 function readYaml(file: string): Yaml {

@@ -50,9 +50,9 @@ function requirementsFile(tool: PythonTool): string {
   return join(requirementsDir, `${tool}.txt`);
 }
 
-/** The oldest Python that each tool runs on: LocalStack's sources have type parameters (3.12), whatever its package says. */
-const pythonMinorMin: Readonly<Record<PythonTool, number>> = { localstack: 12, ministack: 10, moto: 10, lint: 10 };
-const pythonNames = ['python3', 'python3.14', 'python3.13', 'python3.12'];
+/** The oldest Python that each tool runs on: LocalStack's sources import warnings.deprecated, whatever its package says. */
+const pythonMinorMin: Readonly<Record<PythonTool, number>> = { localstack: 13, ministack: 10, moto: 10, lint: 10 };
+const pythonNames = ['python3', 'python3.14', 'python3.13'];
 
 /** Those in PATH, then those that pyenv keeps beside them. */
 function pythonCandidates(): readonly string[] {

@@ -1,0 +1,4 @@
+/** osls reads scripts of this kind only; Node 24 strips the types of what it loads. */
+const [major] = process.versions.node.split('.').map(Number);
+if (major < 24) throw new Error(`this is Node ${process.versions.node}: osls runs on the project's Node 24 with npx osls`);
+module.exports = () => require('./resources.ts').deployedResources();

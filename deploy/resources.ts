@@ -1,0 +1,82 @@
+/**
+ * What serverless.yml deploys beside its functions and queues: parameters, conditions, the table, the roles, the hosts, the
+ * network of the HSM's signer, alarms, the dashboard. Roles follow hierarchy.yaml; alarms follow shared/issuance/alarms.ts.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Hierarchy, parseHierarchy } from '../shared/hierarchy/hierarchy.ts';
+import { alarmResources } from './alarms.ts';
+import { dashboard } from './dashboard.ts';
+import { hosts } from './hosts.ts';
+import { network } from './network.ts';
+import { roles } from './roles.ts';
+import { storage } from './storage.ts';
+import { att, type Resources, ref, when } from './template.ts';
+
+const text = (Description: string) => ({ Type: 'String', Default: '', Description });
+
+const parameters = {
+  DomainName: text('Domain of enroll., renew. and crl., as fleet.example. Empty: API Gateway’s own name, in dev only.'),
+  HostedZoneId: text('Hosted zone of the domain in Route 53.'),
+  CertificateArn: text('ACM certificate of this Region for enroll., renew. and crl.'),
+  CrlCertificateArn: text('ACM certificate of us-east-1 for crl., where this is another Region.'),
+  TruststoreVersion: text('Version of truststore.pem in the trust store bucket. Empty: no renew. host yet.'),
+  HsmImageUri: text('Image of the signer for CloudHSM, by digest. Empty: no HSM.'),
+  HsmPinSecretArn: text('Secret with the PIN, user:password, of the issuance tier.'),
+  HsmClusterId: text('Cluster of CloudHSM.'),
+  HsmSecurityGroupId: text('Security group of the cluster.'),
+  VpcId: text('VPC of the cluster.'),
+  SubnetIds: text('Subnets of the signer for CloudHSM, with commas.'),
+  RouteTableIds: text('Route tables of these subnets, with commas.'),
+  AcmPcaEndpoint: text('Of an emulator of ACM PCA, in dev only.'),
+  QuotaNearPerMinute: {
+    Type: 'Number',
+    Default: 1080,
+    Description: 'Four fifths of what may be issued a minute: 60 × IssueCertificate a second × 0.9 × 0.8.',
+  },
+};
+
+const given = (name: string) => ({ 'Fn::Not': [{ 'Fn::Equals': [ref(name), ''] }] });
+const conditions = {
+  HasDomain: given('DomainName'),
+  HasRenewHost: { 'Fn::And': [{ Condition: 'HasDomain' }, given('TruststoreVersion')] },
+  HasCrlCertificate: given('CrlCertificateArn'),
+  HasHsm: given('HsmImageUri'),
+  HasAcmPcaEndpoint: given('AcmPcaEndpoint'),
+};
+
+/** What osls makes of the signer for the HSM exists with the HSM only; its own property says so of the function alone. */
+const conditional: Resources = {
+  SignerHsmLogGroup: { Type: 'AWS::Logs::LogGroup', Condition: 'HasHsm', Properties: {} },
+  SignerHsmEventSourceMappingSQSSigningPkcs11Queue: {
+    Type: 'AWS::Lambda::EventSourceMapping',
+    Condition: 'HasHsm',
+    Properties: {},
+  },
+};
+
+const outputs = {
+  TableName: { Value: ref('IssuanceTable') },
+  AuditBucketName: { Value: ref('AuditBucket') },
+  TruststoreBucketName: { Value: ref('TruststoreBucket') },
+  CrlBucketName: { Value: ref('CrlBucket') },
+  AlarmTopicArn: { Value: ref('AlarmTopic') },
+  DataKeyArn: { Value: att('DataKey', 'Arn') },
+  EnrollHost: { Value: when('HasDomain', { 'Fn::Sub': 'enroll.${DomainName}' }, { 'Fn::GetAtt': ['HttpApi', 'ApiEndpoint'] }) },
+};
+
+function readHierarchy(): Hierarchy {
+  const result = parseHierarchy(readFileSync(join(import.meta.dirname, '..', 'hierarchy.yaml'), 'utf8'));
+  if (!result.ok) throw new Error('hierarchy.yaml is refused: npx sealwright hierarchy plan says why');
+  return result.hierarchy;
+}
+
+export function deployedResources(hierarchy: Hierarchy = readHierarchy()) {
+  const made: Resources = { ...storage, ...roles(hierarchy), ...hosts, ...network, ...alarmResources, ...dashboard };
+  return {
+    Parameters: parameters,
+    Conditions: conditions,
+    Resources: { ...made, ...conditional },
+    Outputs: outputs,
+  };
+}
