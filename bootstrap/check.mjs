@@ -39,6 +39,8 @@ const steps = [
   },
 ];
 
+steps.push({ name: 'template (cfn-lint)', args: [join(root, 'localstack', 'emulators', 'lint.ts')] });
+
 /** @param {readonly string[]} args @returns {Promise<boolean>} */
 function passes(args) {
   return new Promise((resolve) => {

@@ -56,7 +56,12 @@ interface AlarmSettings {
   readonly Threshold: unknown;
 }
 
-function alarm(severity: 'page' | 'ticket', name: string, description: string, settings: AlarmSettings): Resources[string] {
+function alarm(
+  severity: 'page' | 'ticket',
+  name: string,
+  description: string,
+  settings: AlarmSettings,
+): Resources[string] {
   return {
     Type: 'AWS::CloudWatch::Alarm',
     Properties: {

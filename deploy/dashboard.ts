@@ -23,7 +23,13 @@ const ofFunctions = (metric: string): Metric[] =>
   Object.keys(grants).map((name) => ['AWS/Lambda', metric, 'FunctionName', `\${AWS::StackName}-${name}`]);
 
 const widgets = [
-  widget('Requests', 0, 0, ['Count', '4xx', '5xx'].map((name) => ['AWS/ApiGateway', name, 'ApiId', '${HttpApi}']), 'Sum'),
+  widget(
+    'Requests',
+    0,
+    0,
+    ['Count', '4xx', '5xx'].map((name) => ['AWS/ApiGateway', name, 'ApiId', '${HttpApi}']),
+    'Sum',
+  ),
   widget('Latency of the front', 12, 0, [['AWS/ApiGateway', 'Latency', 'ApiId', '${HttpApi}']], 'p99'),
   widget('Messages waiting', 0, 6, ofQueues('ApproximateNumberOfMessagesVisible', queues), 'Maximum'),
   widget('Age of the oldest message', 12, 6, ofQueues('ApproximateAgeOfOldestMessage', queues), 'Maximum'),
@@ -39,7 +45,9 @@ const widgets = [
     height: 6,
     properties: {
       title: 'Alarms logged',
-      metrics: [[{ expression: "SEARCH('{Sealwright,alarm} MetricName=\"${AWS::StackName}\"', 'Sum', 60)", id: 'alarms' }]],
+      metrics: [
+        [{ expression: "SEARCH('{Sealwright,alarm} MetricName=\"${AWS::StackName}\"', 'Sum', 60)", id: 'alarms' }],
+      ],
       region: '${AWS::Region}',
       view: 'timeSeries',
     },

@@ -2,6 +2,8 @@
  * What makes bundles small beside tree-shaking:
  * - One copy of a package. npm nests the same version of the SDK's packages under each client, since the pinned
  *   client-acm-pca has older ones at the top; esbuild takes each folder for another package.
+ * - The shape of the hierarchy judged when it is packaged, and not at each cold start.
+ * - Nothing of an HSM where there is none.
  * - The credentials of a Lambda in the place of the SDK's default chain (lambda-credentials.ts).
  */
 const { existsSync, readFileSync } = require('node:fs');
@@ -42,4 +44,38 @@ const oneCopy = {
   },
 };
 
-module.exports = [oneCopy];
+/**
+ * The shape of hierarchy.yaml is judged when it is packaged (resources.ts, which refuses to go on), by the same sources that are
+ * in the bundle; in there it is not judged again, which would take a compiler and some 30 ms of each cold start.
+ */
+const shapeJudged = {
+  name: 'shape-judged-when-packaged',
+  setup(/** @type {import('esbuild').PluginBuild} */ build) {
+    build.onResolve({ filter: /^ajv$/ }, () => ({ path: 'ajv', namespace: 'shape-judged' }));
+    build.onLoad({ filter: /.*/, namespace: 'shape-judged' }, () => ({
+      contents: 'export class Ajv { compile() { return () => true; } }',
+    }));
+    build.onLoad({ filter: /hierarchy\.schema\.json$/ }, () => ({ contents: '{}', loader: 'json' }));
+  },
+};
+
+/** A zip has no PKCS#11 library: what speaks to one is in the image of the HSM's signer alone (deploy/hsm/). */
+const withoutHsm = {
+  name: 'without-hsm',
+  setup(/** @type {import('esbuild').PluginBuild} */ build) {
+    build.onLoad({ filter: /shared\/adapters\/(pkcs11\/(backend|pin-source|softhsm|return-values)|cloudhsm\/[\w-]+|software\/backend)\.ts$/ }, ({ path }) => ({
+      contents: stubOf(readFileSync(path, 'utf8')),
+      loader: 'ts',
+    }));
+  },
+};
+
+/** The same names, which throw when they are called. */
+function stubOf(/** @type {string} */ source) {
+  const names = [...source.matchAll(/^export (?:async )?(?:function|class|const) (\w+)/gm)].map((match) => match[1]);
+  const refusal = `throw new Error('this bundle has no HSM: deploy the image of deploy/hsm')`;
+  return names.map((name) => `export function ${name}() { ${refusal}; }`).join('\n');
+}
+
+module.exports = [oneCopy, shapeJudged, withoutHsm];
+module.exports.forHsm = [oneCopy, shapeJudged];

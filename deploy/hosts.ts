@@ -40,14 +40,20 @@ function aliasOf(name: string, condition: string, target: string, zone: unknown)
       HostedZoneId: ref('HostedZoneId'),
       Name: host(name),
       Type: 'A',
-      AliasTarget: { DNSName: att(target, zone === undefined ? 'DomainName' : 'RegionalDomainName'), HostedZoneId: zone ?? 'Z2FDTNDATAQYW2' },
+      AliasTarget: {
+        DNSName: att(target, zone === undefined ? 'DomainName' : 'RegionalDomainName'),
+        HostedZoneId: zone ?? 'Z2FDTNDATAQYW2',
+      },
     },
   };
 }
 
 const api: Resources = {
   // Merged into what osls makes of the routes.
-  HttpApi: { Type: 'AWS::ApiGatewayV2::Api', Properties: { DisableExecuteApiEndpoint: when('HasDomain', true, false) } },
+  HttpApi: {
+    Type: 'AWS::ApiGatewayV2::Api',
+    Properties: { DisableExecuteApiEndpoint: when('HasDomain', true, false) },
+  },
   EnrollDomain: domainOf('enroll', false),
   EnrollMapping: {
     Type: 'AWS::ApiGatewayV2::ApiMapping',
@@ -151,7 +157,9 @@ const crls: Resources = {
             Resource: sub('${CrlBucket.Arn}/v1/crls/*'),
             Condition: {
               StringEquals: {
-                'AWS:SourceArn': sub('arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${CrlDistribution}'),
+                'AWS:SourceArn': sub(
+                  'arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${CrlDistribution}',
+                ),
               },
             },
           },

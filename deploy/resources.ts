@@ -62,7 +62,9 @@ const outputs = {
   CrlBucketName: { Value: ref('CrlBucket') },
   AlarmTopicArn: { Value: ref('AlarmTopic') },
   DataKeyArn: { Value: att('DataKey', 'Arn') },
-  EnrollHost: { Value: when('HasDomain', { 'Fn::Sub': 'enroll.${DomainName}' }, { 'Fn::GetAtt': ['HttpApi', 'ApiEndpoint'] }) },
+  EnrollHost: {
+    Value: when('HasDomain', { 'Fn::Sub': 'enroll.${DomainName}' }, { 'Fn::GetAtt': ['HttpApi', 'ApiEndpoint'] }),
+  },
 };
 
 function readHierarchy(): Hierarchy {

@@ -41,13 +41,15 @@ const deadQueues = ['EnrolmentDeadQueue', 'SigningAcmPcaDeadQueue', 'SigningPkcs
 const callers = ['D#*', 'E#*', 'O#*'];
 /** CAs, what is listed of them, whether they are frozen. */
 const authorities = ['L#AUTHORITY', 'A#*'];
+/** Of a CA: slots of its CRL, its audit reports. */
+const ofCa = 'V#*';
 /** An issuance with its certificate. */
 const issuances = ['I#*', 'F#*'];
 const holds = ['N#*', 'K#*'];
 const signing: TableGrant = {
-  read: [...issuances, ...holds, ...authorities, 'E#*', 'S#*', 'T#*', 'M#*', 'C#*', 'P#*'],
+  read: [...issuances, ...holds, ...authorities, 'E#*', 'S#*', 'T#*', 'M#*', 'C#*', 'P#*', ofCa],
   // Serial, certificate, its look-ups and its counters move in one transaction with the record.
-  write: [...issuances, 'K#*', 'M#*', 'S#*', 'T#*', 'C#*', 'P#*', 'A#*'],
+  write: [...issuances, 'K#*', 'M#*', 'S#*', 'T#*', 'C#*', 'P#*', ofCa],
 };
 const settling: TableGrant = {
   read: [...signing.read, 'L#COMPARISON'],
@@ -58,11 +60,17 @@ const settling: TableGrant = {
 export const grants: Readonly<Record<string, Grant>> = {
   // An issuance that is asked for again is answered with its certificate, by its id: no index, no other way to one.
   enroll: {
-    table: { read: [...callers, ...issuances, ...holds, ...authorities], write: ['I#*', 'E#*'], indexes: ['unsettled'] },
+    table: {
+      read: [...callers, ...issuances, ...holds, ...authorities],
+      write: ['I#*', 'E#*'],
+      indexes: ['unsettled'],
+    },
     send: ['EnrolmentQueue'],
     depth: queues,
   },
-  certificates: { table: { read: [...callers, ...issuances, ...authorities, 'C#*'], write: [], indexes: ['unsettled'] } },
+  certificates: {
+    table: { read: [...callers, ...issuances, ...authorities, 'C#*'], write: [], indexes: ['unsettled'] },
+  },
   administration: {
     table: {
       read: [...settling.read, ...callers, 'L#*'],
@@ -90,6 +98,15 @@ export const grants: Readonly<Record<string, Grant>> = {
   },
   signerHsm: { table: signing, consume: ['SigningPkcs11Queue'], send: ['SigningPkcs11Queue'], hsm: true },
   reconciler: { table: settling, send: queues, acmPca: 'collect', reports: true },
+  inventory: {
+    table: {
+      read: [...callers, ...issuances, ...holds, ...authorities, 'M#*', 'C#*'],
+      write: ['L#OPERATOR-LOG'],
+      indexes: ['unsettled', 'by-issuer', 'by-owner'],
+    },
+  },
+  // What counters hold is read as it is on DynamoDB: there are no sums beside them to keep.
+  upkeep: { table: { read: [...authorities, 'C#*'], write: [] } },
   monitor: { table: { read: authorities, write: [] }, depth: [...queues, ...deadQueues] },
   auditor: { table: settling, acmPca: 'collect', reports: true },
 };
@@ -98,7 +115,9 @@ const table = { 'Fn::GetAtt': ['IssuanceTable', 'Arn'] };
 const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] });
 
 function tableStatements({ indexes = [], read, write }: TableGrant): Statement[] {
-  const leading = (keys: readonly string[]) => ({ 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...new Set(keys)] } });
+  const leading = (keys: readonly string[]) => ({
+    'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...new Set(keys)] },
+  });
   const statements: Statement[] = [
     {
       Sid: 'ReadItems',
@@ -187,10 +206,7 @@ function reportStatements(hierarchy: Hierarchy): Statement[] {
     {
       Sid: 'AuditReports',
       Effect: 'Allow',
-      Action: [
-        'acm-pca:CreateCertificateAuthorityAuditReport',
-        'acm-pca:DescribeCertificateAuthorityAuditReport',
-      ],
+      Action: ['acm-pca:CreateCertificateAuthorityAuditReport', 'acm-pca:DescribeCertificateAuthorityAuditReport'],
       Resource: anyCa,
       Condition: { StringEquals: tagged(issuing.map(({ id }) => id)) },
     },
@@ -258,9 +274,7 @@ export function roles(hierarchy: Hierarchy): Resources {
         Properties: {
           AssumeRolePolicyDocument: {
             Version: '2012-10-17',
-            Statement: [
-              { Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' },
-            ],
+            Statement: [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }],
           },
           Policies: [
             {

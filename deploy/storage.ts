@@ -27,7 +27,14 @@ const dataKey: Resources = {
             Sid: 'ThroughDynamoDb',
             Effect: 'Allow',
             Principal: { AWS: '*' },
-            Action: ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey', 'kms:CreateGrant'],
+            Action: [
+              'kms:Encrypt',
+              'kms:Decrypt',
+              'kms:ReEncrypt*',
+              'kms:GenerateDataKey*',
+              'kms:DescribeKey',
+              'kms:CreateGrant',
+            ],
             Resource: '*',
             Condition: {
               StringEquals: {
@@ -68,7 +75,9 @@ export const privateBucket = {
     RestrictPublicBuckets: true,
   },
   OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
-  BucketEncryption: { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }] },
+  BucketEncryption: {
+    ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+  },
 } as const;
 
 const auditBucket: Resources = {

@@ -130,10 +130,27 @@ async function startLocalStack(withDynamoDb: boolean) {
       DYNAMODB_IN_MEMORY: '1',
     },
     logFile: logFile('localstack'),
-    isReady: () => answers(`${url}/_localstack/health`),
+    isReady: async () => (await answers(`${url}/_localstack/health`)) && (!withDynamoDb || (await listsTables(url))),
     readyMsMax,
   });
   return { process, url };
+}
+
+/** DynamoDB Local starts with its first call, which takes seconds: that one is ours. */
+async function listsTables(url: string): Promise<boolean> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-amz-json-1.0',
+      'x-amz-target': 'DynamoDB_20120810.ListTables',
+      authorization:
+        'AWS4-HMAC-SHA256 Credential=000000000000/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
+    },
+    body: '{}',
+    signal: AbortSignal.timeout(60_000),
+  });
+  await response.arrayBuffer();
+  return response.status === 200;
 }
 
 async function startMiniStack(): Promise<Started> {

@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { alarmResources } from '../../deploy/alarms.ts';
+import { deployedResources } from '../../deploy/resources.ts';
+import { grants, roleIdOf, type Statement, statementsOf } from '../../deploy/roles.ts';
+import { readHierarchy } from '../../shared/adapters/stack/stack.ts';
+import { alarmNames } from '../../shared/issuance/alarms.ts';
+import { leafTemplateArn } from '../../shared/issuance/build-intent.ts';
+
+const hierarchy = readHierarchy('hierarchy.yaml');
+const functions = (
+  parse(readFileSync('serverless.yml', 'utf8')) as { functions: Record<string, { role?: string; timeout?: number }> }
+).functions;
+const names = Object.keys(functions);
+
+function allowing(name: string, action: string): readonly Statement[] {
+  return statementsOf(name, hierarchy).filter(({ Action }) => Action.includes(action));
+}
+
+function whoMay(action: string): readonly string[] {
+  return names.filter((name) => allowing(name, action).length > 0).sort();
+}
+
+/** First parts of the partition keys that a function may touch by an action of the table itself. */
+function partitions(name: string, action: string): readonly string[] {
+  return allowing(name, action).flatMap(({ Condition }) =>
+    Object.values(Condition?.['ForAllValues:StringLike'] ?? {}).flatMap((keys) => keys as readonly string[]),
+  );
+}
+
+describe('roles', () => {
+  it('are one a function, and each function has its own (one-role-each)', () => {
+    for (const name of names) expect(functions[name]!.role, name).toBe(roleIdOf(name));
+    expect(Object.keys(grants).sort()).toEqual([...names].sort());
+  });
+
+  it('let only the signer issue, on issuance CAs alone and by the templates of their profiles (only-the-signer-issues)', () => {
+    expect(whoMay('acm-pca:IssueCertificate')).toEqual(['signerAcmPca']);
+    const issue = allowing('signerAcmPca', 'acm-pca:IssueCertificate');
+    expect(issue.map(({ Condition }) => Condition?.StringEquals)).toEqual(
+      hierarchy.authorities
+        .filter(({ backend, tier }) => backend === 'acm-pca' && tier === 'issuance')
+        .map(({ id }) => ({ 'aws:ResourceTag/sealwright:ca': [id], 'acm-pca:TemplateArn': [leafTemplateArn] })),
+    );
+  });
+
+  it('let nobody make, change or delete a CA, tag one, or revoke at one (no-authority-made)', () => {
+    const actions = names.flatMap((name) => statementsOf(name, hierarchy).flatMap(({ Action }) => [...Action]));
+    const verbs = actions.filter((action) => action.startsWith('acm-pca:')).map((action) => action.slice(8));
+    for (const verb of [
+      'CreateCertificateAuthority',
+      'UpdateCertificateAuthority',
+      'DeleteCertificateAuthority',
+      'Tag',
+    ])
+      expect(
+        verbs.some((one) => one.startsWith(verb) && !one.endsWith('AuditReport')),
+        verb,
+      ).toBe(false);
+  });
+
+  it('let the validator neither sign nor read a PIN (validator-cannot-sign)', () => {
+    const actions = statementsOf('validator', hierarchy).flatMap(({ Action }) => [...Action]);
+    expect(actions.filter((action) => /^(acm-pca|secretsmanager|kms|cloudhsm):/.test(action))).toEqual([]);
+    expect(partitions('validator', 'dynamodb:PutItem')).not.toContain('F#*');
+    expect(partitions('validator', 'dynamodb:PutItem')).not.toContain('S#*');
+  });
+
+  it('let the PIN be read by the signer of the HSM alone (pin-of-one)', () => {
+    expect(whoMay('secretsmanager:GetSecretValue')).toEqual(['signerHsm']);
+  });
+
+  it('let enrol look for no certificate: by no index, name, key, serial or ticket, and at no CA (enrol-cannot-search)', () => {
+    const indexes = allowing('enroll', 'dynamodb:Query').flatMap(({ Resource }) => JSON.stringify(Resource));
+    expect(indexes.join()).not.toMatch(/by-issuer|by-owner/);
+    const read = partitions('enroll', 'dynamodb:GetItem');
+    for (const partition of ['M#*', 'S#*', 'T#*', 'C#*']) expect(read).not.toContain(partition);
+    const actions = statementsOf('enroll', hierarchy).flatMap(({ Action }) => [...Action]);
+    expect(actions.filter((action) => action.startsWith('acm-pca:'))).toEqual([]);
+    expect(partitions('enroll', 'dynamodb:PutItem')).not.toContain('F#*');
+  });
+
+  it('have no wildcard of actions, no Scan, no change of the table, and name their resources (named-resources)', () => {
+    const everywhere = new Set(['Cluster', 'NetworkInterfaces']);
+    for (const name of names) {
+      for (const { Action, Resource, Sid } of statementsOf(name, hierarchy)) {
+        for (const action of Action) expect(action, `${name} ${Sid}`).toMatch(/^[a-z0-9-]+:[A-Za-z]+$/);
+        expect(Action.join()).not.toMatch(/dynamodb:(Scan|DeleteTable|UpdateTable|PartiQL\w+|ExecuteStatement)/);
+        if (!everywhere.has(Sid)) expect(Resource, `${name} ${Sid}`).not.toBe('*');
+      }
+    }
+  });
+
+  it('give a batch function only its own queue to read (own-queue)', () => {
+    const consumers = names.map((name) => [
+      name,
+      allowing(name, 'sqs:ReceiveMessage')
+        .filter(({ Sid }) => Sid === 'Consume')
+        .flatMap(({ Resource }) => (Resource as { 'Fn::GetAtt': string[] }[]).map((one) => one['Fn::GetAtt'][0])),
+    ]);
+    expect(Object.fromEntries(consumers.filter(([, ids]) => ids!.length > 0))).toEqual({
+      validator: ['EnrolmentQueue'],
+      signerAcmPca: ['SigningAcmPcaQueue'],
+      signerHsm: ['SigningPkcs11Queue'],
+    });
+  });
+});
+
+describe('the template', () => {
+  const { Resources: made } = deployedResources(hierarchy);
+
+  it('has an alarm for each that is logged, and for age, dead letters and the quota (an-alarm-each)', () => {
+    const logged = Object.values(alarmResources).flatMap(({ Properties }) =>
+      ((Properties.Dimensions ?? []) as { Name: string; Value: unknown }[]).flatMap(({ Name, Value }) =>
+        Name === 'alarm' ? [Value] : [],
+      ),
+    );
+    expect(logged.sort()).toEqual(alarmNames.filter((name) => name !== 'wal-large').sort());
+    for (const id of ['EnrolmentAgeAlarm', 'SigningAcmPcaDeadAlarm', 'QuotaNearAlarm']) expect(made).toHaveProperty(id);
+  });
+
+  it('keeps the table: on demand, restorable, protected, under a key of the customer (table-kept)', () => {
+    expect(made.IssuanceTable).toMatchObject({
+      DeletionPolicy: 'Retain',
+      Properties: {
+        BillingMode: 'PAY_PER_REQUEST',
+        DeletionProtectionEnabled: true,
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        SSESpecification: { SSEEnabled: true, SSEType: 'KMS' },
+      },
+    });
+  });
+
+  it('closes the default endpoints and asks client certificates of renew. (two-hosts)', () => {
+    expect(made.HttpApi!.Properties.DisableExecuteApiEndpoint).toEqual({ 'Fn::If': ['HasDomain', true, false] });
+    expect(made.RenewApi!.Properties.DisableExecuteApiEndpoint).toBe(true);
+    expect(made.RenewDomain!.Properties).toHaveProperty('MutualTlsAuthentication');
+    expect(made.EnrollDomain!.Properties).not.toHaveProperty('MutualTlsAuthentication');
+  });
+});
