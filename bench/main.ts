@@ -7,6 +7,7 @@ type Command = { readonly run: (args: readonly string[]) => Promise<number> };
 
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   baseline: () => import('./baseline.ts'),
+  'blast-radius': () => import('./blast-radius.ts'),
   cost: () => import('./cost.ts'),
   pacing: () => import('./pacing.ts'),
   profile: () => import('./profile.ts'),

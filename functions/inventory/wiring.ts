@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { processStack } from '../../shared/adapters/stack/stack.ts';
 import { publishedPrices } from '../../shared/inventory/prices.ts';
+import { rememberEstimates } from '../../shared/issuance/estimate-rotation.ts';
 import { createRecounts } from '../../shared/issuance/recount.ts';
 import { createIssueRates } from './issue-rates.ts';
 
@@ -10,8 +11,7 @@ export function wiring() {
   const random = (bytes: number): Uint8Array => randomBytes(bytes);
   return {
     ...stack,
-    prices: publishedPrices,
-    issueRate: createIssueRates(stack),
+    estimateRotation: rememberEstimates({ ...stack, prices: publishedPrices, issueRate: createIssueRates(stack) }),
     recounts: createRecounts({
       source: stack.inventory,
       clock: stack.clock,

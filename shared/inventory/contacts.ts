@@ -68,6 +68,8 @@ export function encodeContacts(contacts: readonly EpochMs[]): Uint8Array {
 }
 
 export function decodeContacts(bytes: Uint8Array): readonly EpochMs[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.byteLength >> 2 }, (_, index) => view.getUint32(index * 4) * 1000);
+  const contacts: EpochMs[] = [];
+  for (let at = 0; at + 4 <= bytes.length; at += 4)
+    contacts.push((bytes[at]! * 0x1000000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!)) * 1000);
+  return contacts;
 }

@@ -7,17 +7,18 @@ import type { EpochMs } from '../pki/epoch.ts';
 import type { AuthorityDirectory, IssuingAuthority } from './authority-directory.ts';
 import { blastRadiusOfKey } from './blast-radius-of-key.ts';
 import { SealwrightError } from './errors.ts';
-import { estimateFor, type RotationPorts } from './estimate-rotation.ts';
+import type { EstimateRotation } from './estimate-rotation.ts';
 import type { InventoryReads } from './inventory-ports.ts';
 import type { Clock, CredentialStore, IssuanceLedger } from './ports.ts';
 import { rankValues } from './rank-values.ts';
 
-export interface BlastRadiusPorts extends RotationPorts {
+export interface BlastRadiusPorts {
   readonly hierarchy: Hierarchy;
   readonly authorities: AuthorityDirectory;
   readonly ledger: Pick<IssuanceLedger, 'unsettled'>;
   readonly inventory: InventoryReads;
   readonly credentials: Pick<CredentialStore, 'get'>;
+  readonly estimateRotation: EstimateRotation;
   readonly clock: Clock;
 }
 
@@ -116,7 +117,7 @@ async function ofAuthority(ports: BlastRadiusPorts, subject: SubjectAuthority, a
     },
     issuable: newest === undefined ? undefined : issuableOf(pathOf(newest)),
     reach: undefined,
-    rotation: await estimateFor(ports, { kind: 'authorities', caIds, signer: newest }, figures.byAuthority, at),
+    rotation: await ports.estimateRotation({ kind: 'authorities', caIds, signer: newest }, figures.byAuthority, at),
   };
 }
 
@@ -151,7 +152,7 @@ async function ofValue(
             profiles: credential.profiles,
             names: credential.names,
           },
-    rotation: await estimateFor(ports, { kind, value, caIds: includes }, figures.byAuthority, at),
+    rotation: await ports.estimateRotation({ kind, value, caIds: includes }, figures.byAuthority, at),
   };
 }
 

@@ -38,11 +38,41 @@ const fleetsMax = 64;
 /** RevokeCertificate of ACM PCA, a second: not adjustable (https://docs.aws.amazon.com/general/latest/gr/pca.html). */
 export const revokePerSecond = 20;
 
+type Outstanding = readonly { readonly value: string; readonly outstanding: number }[];
+
+/** The estimate for a subject whose outstanding certificates, by CA, are known. */
+export type EstimateRotation = (
+  subject: RotatedSubject,
+  byAuthority: Outstanding,
+  at: EpochMs,
+) => Promise<RotationEstimate | undefined>;
+
+/** Subjects whose estimates are remembered. */
+const rememberedMax = 256;
+
+/**
+ * Estimates that are remembered for `ageMsMax`: what devices did in past months is the same a minute later, and reading it costs
+ * more than all of the headline's counters.
+ */
+export function rememberEstimates(ports: RotationPorts, ageMsMax = 60_000): EstimateRotation {
+  const kept = new Map<string, { readonly at: EpochMs; readonly estimate: Promise<RotationEstimate | undefined> }>();
+  return (subject, byAuthority, at) => {
+    const key = JSON.stringify(subject.kind === 'authorities' ? subject.caIds : [subject.kind, subject.value]);
+    const known = kept.get(key);
+    if (known !== undefined && at >= known.at && at - known.at <= ageMsMax) return known.estimate;
+    const estimate = estimateFor(ports, subject, byAuthority, at);
+    if (kept.size >= rememberedMax) kept.clear();
+    kept.set(key, { at, estimate });
+    estimate.catch(() => kept.delete(key));
+    return estimate;
+  };
+}
+
 /** Undefined when nothing is outstanding: then nothing is to be replaced. */
 export async function estimateFor(
   ports: RotationPorts,
   subject: RotatedSubject,
-  byAuthority: readonly { readonly value: string; readonly outstanding: number }[],
+  byAuthority: Outstanding,
   at: EpochMs,
 ): Promise<RotationEstimate | undefined> {
   const outstanding = byAuthority.reduce((sum, one) => sum + one.outstanding, 0);
@@ -89,7 +119,7 @@ type Samples = ReadonlyMap<string, readonly RotatedFleet[]>;
 async function samplesOf(
   ports: RotationPorts,
   subject: RotatedSubject,
-  byAuthority: readonly { readonly value: string; readonly outstanding: number }[],
+  byAuthority: Outstanding,
   at: EpochMs,
 ): Promise<Samples> {
   if (subject.kind === 'authorities') return ofAuthorities(ports, subject.caIds, at);
@@ -108,10 +138,7 @@ async function samplesOf(
 }
 
 /** Of one owner or credential the sums are known by CA alone: its fleets share them by the devices they stand for. */
-function shared(
-  sampled: readonly SampledFleet[],
-  byAuthority: readonly { readonly value: string; readonly outstanding: number }[],
-): Samples {
+function shared(sampled: readonly SampledFleet[], byAuthority: Outstanding): Samples {
   const weightOf = ({ devices, oneIn }: SampledFleet) => devices.length * oneIn;
   return new Map(
     byAuthority.map(({ value: caId, outstanding }) => {

@@ -1,11 +1,13 @@
 /** Holds a state folder, after whatever happened to it, against itself, against the CA and against what clients were told. */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { readIssuedCertificates } from '../../localstack/acm-pca/store.ts';
 import { openSqliteReader, type SqliteReader } from '../../shared/adapters/sqlite/reader.ts';
+import { openRecountView } from '../../shared/adapters/sqlite/recount-view.ts';
 import type { IssuanceRecord } from '../../shared/issuance/issuance-record.ts';
 import { isEdge, isPending } from '../../shared/issuance/issuance-state.ts';
+import { recount } from '../../shared/issuance/recount.ts';
 import { sha256Hex } from '../../shared/pki/hash.ts';
 import type { Told } from './kill-rounds.ts';
 
@@ -56,7 +58,8 @@ export async function auditState(stateDir: string, told: ReadonlyMap<string, Tol
     const serialsTwice = certificateFaults(records, stateDir, fault);
     const issuedTwice = historyFaults(reader, fault);
     const acmPca = acmPcaFaults(records, stateDir, fault);
-    countFaults(records, reader, ledgerPath, fault);
+    countFaults(records, ledgerPath, fault);
+    await recountFaults(ledgerPath, records, fault);
     const queued = reader.queueCounts();
     // A delivery that died with its process comes back when its visibility ends, and finds its issuance settled.
     for (const [queue, count] of Object.entries(queued))
@@ -196,16 +199,24 @@ function acmPcaFaults(records: readonly IssuanceRecord[], stateDir: string, faul
   return { atAcmPca: leaves.length, issuedByAcmPca, issuedByHsm: issued.length - issuedByAcmPca, onlyAtAcmPca };
 }
 
-/** Credentials have counted each issuance once, and the counters each certificate. */
-function countFaults(records: readonly IssuanceRecord[], reader: SqliteReader, ledgerPath: string, fault: Fault): void {
+/** Credentials have counted each issuance once. */
+function countFaults(records: readonly IssuanceRecord[], ledgerPath: string, fault: Fault): void {
   const used = readRows(ledgerPath, 'SELECT sum(used) AS used FROM credentials')[0]?.used;
   if (used !== records.length) fault(`credentials count ${String(used)} issuances; the ledger has ${records.length}`);
-  for (const caId of new Set(records.map((record) => record.caId))) {
-    const counted = reader
-      .counters(caId)
-      .filter(({ dimension }) => dimension === 'total')
-      .reduce((sum, { issued }) => sum + issued, 0);
-    const issued = records.filter((record) => record.caId === caId && record.state === 'issued').length;
-    if (counted !== issued) fault(`the counters of ${caId} say ${counted} issued; the ledger has ${issued}`);
-  }
+}
+
+/** Every counter and every sum is what the records make it. */
+async function recountFaults(ledgerPath: string, records: readonly IssuanceRecord[], fault: Fault): Promise<void> {
+  const source = { open: async () => ({ consistent: true, view: openRecountView(ledgerPath) }) };
+  const random = (bytes: number): Uint8Array => randomBytes(bytes);
+  const found = await recount({ source, random, pause: async () => undefined });
+  for (const { caId, dimension, value, bucketStart, counted, recounted } of found.differences)
+    fault(
+      `the counter of ${caId} ${dimension} ${value} at ${bucketStart} says ${JSON.stringify(counted)}; ${JSON.stringify(recounted)} are there`,
+    );
+  for (const { caId, dimension, value } of found.sumDifferences)
+    fault(`the sums of ${caId} ${dimension} ${value} are not those of its counters`);
+  const issued = records.filter(({ state }) => state === 'issued' || state === 'revoked').length;
+  if (found.certificates !== issued)
+    fault(`a recount finds ${found.certificates} certificates, the ledger has ${issued}`);
 }

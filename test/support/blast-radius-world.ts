@@ -8,6 +8,7 @@ import type { HttpResponse } from '../../shared/adapters/aws-lambda/http-respons
 import { problemDocuments } from '../../shared/adapters/aws-lambda/problem-documents.ts';
 import { publishedPrices } from '../../shared/inventory/prices.ts';
 import { createAuthorityDirectory } from '../../shared/issuance/authority-directory.ts';
+import { rememberEstimates } from '../../shared/issuance/estimate-rotation.ts';
 import type { OperatorRole } from '../../shared/issuance/issuance-record.ts';
 import { createRecounts } from '../../shared/issuance/recount.ts';
 import { build, newWorld } from './hierarchy-world.ts';
@@ -35,8 +36,15 @@ export async function openBlastRadiusWorld(where: 'memory' | 'file' = 'memory') 
     ...store,
     hierarchy: hierarchyWorld.hierarchy,
     authorities: createAuthorityDirectory(hierarchyWorld.registry, clock),
-    prices: publishedPrices,
-    issueRate: async () => ({ perSecond: 25, basis: 'a quota' }),
+    estimateRotation: rememberEstimates(
+      {
+        hierarchy: hierarchyWorld.hierarchy,
+        inventory: store.inventory,
+        prices: publishedPrices,
+        issueRate: async () => ({ perSecond: 25, basis: 'a quota' }),
+      },
+      0,
+    ),
     clock,
     recounts: createRecounts({
       source: store.inventory,

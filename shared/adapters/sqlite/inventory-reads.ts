@@ -1,9 +1,8 @@
-import type { DatabaseSync } from 'node:sqlite';
-import { bucketSizesMs, type CountedDimension } from '../../inventory/counted.ts';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { bucketSizesMs, type CountedSums } from '../../inventory/counted.ts';
 import { issuanceIdOf } from '../../issuance/ids.ts';
 import type { CertificateOfKey, InventoryReads, LiveBucket, StandingValue } from '../../issuance/inventory-ports.ts';
 import type { IssuanceState } from '../../issuance/issuance-state.ts';
-import type { EpochMs } from '../../pki/epoch.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import { createContactReads } from './contact-samples.ts';
 
@@ -28,32 +27,27 @@ export function createInventoryReads(database: DatabaseSync): InventoryReads {
 type SumReads = Pick<InventoryReads, 'sums' | 'liveBuckets'>;
 
 function createSums(database: DatabaseSync): SumReads {
-  const sumsOf = database.prepare(`SELECT issued, revoked, standing FROM counted_values
-    WHERE ca_id = ? AND dimension = ? AND value = ?`);
-  const markOf = database.prepare('SELECT bucket_start FROM counter_marks WHERE ca_id = ? AND bucket_ms = ?');
-  // What has ended and is still in `standing`: at the mark's own bucket, only what comes after it.
-  const endedSince = database.prepare(`SELECT coalesce(sum(c.issued - c.revoked), 0) AS n FROM counters c
-    LEFT JOIN counter_marks m ON m.ca_id = c.ca_id AND m.bucket_ms = c.bucket_ms
-    WHERE c.ca_id = ? AND c.dimension = ? AND c.value = ? AND c.bucket_ms = ? AND c.bucket_start BETWEEN ? AND ?
-      AND (m.ca_id IS NULL OR (c.bucket_start, c.dimension, c.value) > (m.bucket_start, m.dimension, m.value))`);
+  // What has ended and is still in `standing`, for each size of bucket: at the mark's own bucket, only what comes after it.
+  const ended = bucketSizesMs
+    .map(
+      (bucketMs) => `coalesce((SELECT sum(c.issued - c.revoked) FROM counters c
+        LEFT JOIN counter_marks m ON m.ca_id = c.ca_id AND m.bucket_ms = c.bucket_ms
+        WHERE c.ca_id = v.ca_id AND c.dimension = v.dimension AND c.value = v.value AND c.bucket_ms = ${bucketMs}
+          AND c.bucket_start BETWEEN coalesce((SELECT bucket_start FROM counter_marks
+            WHERE ca_id = v.ca_id AND bucket_ms = ${bucketMs}), 0) AND :at - ${bucketMs}
+          AND (m.ca_id IS NULL OR (c.bucket_start, c.dimension, c.value) > (m.bucket_start, m.dimension, m.value))), 0)`,
+    )
+    .join(' - ');
+  const sumsOf = database.prepare(`SELECT issued, revoked, standing - ${ended} AS outstanding FROM counted_values v
+    WHERE ca_id = :ca AND dimension = :dimension AND value = :value`);
   const live = database.prepare(`SELECT bucket_start AS bucketStart, bucket_ms AS bucketMs, issued, revoked,
       not_after_first AS notAfterFirst, not_after_last AS notAfterLast FROM counters
     WHERE ca_id = ? AND dimension = ? AND value = ? AND bucket_ms = ? AND bucket_start > ? ORDER BY bucket_start`);
 
-  function endedUnmarked(caId: string, dimension: CountedDimension, value: string, at: EpochMs): number {
-    return bucketSizesMs.reduce((sum, bucketMs) => {
-      const from = (markOf.get(caId, bucketMs)?.bucket_start ?? 0) as number;
-      return sum + (endedSince.get(caId, dimension, value, bucketMs, from, at - bucketMs)!.n as number);
-    }, 0);
-  }
-
   return {
     async sums(caId, dimension, value, at) {
-      const row = sumsOf.get(caId, dimension, value);
-      if (row === undefined) return { issued: 0, revoked: 0, outstanding: 0 };
-      const standing = row.standing as number;
-      const outstanding = standing - endedUnmarked(caId, dimension, value, at);
-      return { issued: row.issued as number, revoked: row.revoked as number, outstanding };
+      const row = sumsOf.get({ ca: caId, dimension, value, at });
+      return row === undefined ? { issued: 0, revoked: 0, outstanding: 0 } : ({ ...row } as unknown as CountedSums);
     },
     async liveBuckets(caId, dimension, value, at) {
       const rows = bucketSizesMs.flatMap((bucketMs) => live.all(caId, dimension, value, bucketMs, at - bucketMs));
@@ -78,10 +72,18 @@ function createValues(database: DatabaseSync): ValueReads {
   const standingOf = database.prepare(
     'SELECT standing FROM counted_values WHERE ca_id = ? AND dimension = ? AND value = ?',
   );
-  const values = database.prepare(`SELECT value FROM counted_values
-    WHERE ca_id = ? AND dimension = ? AND standing > 0 LIMIT ?`);
   const counted = database.prepare(`SELECT count(*) AS n FROM
     (SELECT 1 FROM counted_values WHERE ca_id = ? AND dimension = ? AND standing > 0 LIMIT ?)`);
+  const statements = new Map<number, StatementSync>();
+  const distinctOver = (count: number) => {
+    const one =
+      'SELECT value FROM (SELECT value FROM counted_values WHERE ca_id = ? AND dimension = ? AND standing > 0 LIMIT ?)';
+    const statement =
+      statements.get(count) ??
+      database.prepare(`SELECT count(*) AS n FROM (${Array.from({ length: count }, () => one).join(' UNION ')})`);
+    statements.set(count, statement);
+    return statement;
+  };
   const page = (rows: readonly unknown[]) => rows.map((row) => ({ ...(row as object) }) as StandingValue);
 
   return {
@@ -108,14 +110,10 @@ function createValues(database: DatabaseSync): ValueReads {
         const count = counted.get(first, dimension, countMax + 1)!.n as number;
         return { count: Math.min(count, countMax), exact: count <= countMax };
       }
-      const seen = new Set<unknown>();
-      let exact = true;
-      for (const caId of caIds) {
-        const rows = values.all(caId, dimension, countMax + 1);
-        if (rows.length > countMax) exact = false;
-        for (const { value } of rows) seen.add(value);
-      }
-      return { count: seen.size, exact };
+      const parameters = caIds.flatMap((caId) => [caId, dimension, countMax]);
+      const count = Number(distinctOver(caIds.length).get(...parameters)!.n);
+      const whole = caIds.every((caId) => (counted.get(caId, dimension, countMax + 1)!.n as number) <= countMax);
+      return { count, exact: whole };
     },
   };
 }

@@ -224,6 +224,13 @@ function isSame({ der }: PcaCertificate, record: IssuanceRecord): boolean {
 function createTableChecks(database: DatabaseSync): (ledger: Ledger, fault: Fault) => void {
   const credentials = database.prepare('SELECT id, used FROM credentials');
   const counters = database.prepare('SELECT * FROM counters');
+  // Nothing expires while a schedule runs, so that all that is not revoked stands.
+  const wrongSums =
+    database.prepare(`SELECT coalesce(c.ca_id, v.ca_id) || ' ' || coalesce(c.dimension, v.dimension) || ' ' ||
+      coalesce(c.value, v.value) AS place
+    FROM (SELECT ca_id, dimension, value, sum(issued) AS issued, sum(revoked) AS revoked FROM counters GROUP BY 1, 2, 3) c
+      FULL OUTER JOIN counted_values v ON v.ca_id = c.ca_id AND v.dimension = c.dimension AND v.value = c.value
+    WHERE c.issued IS NOT v.issued OR c.revoked IS NOT v.revoked OR v.standing IS NOT v.issued - v.revoked`);
   const holds = database.prepare('SELECT name, owner, spki_sha256 AS spkiSha256 FROM name_holds');
   const keys = database.prepare('SELECT spki_sha256 AS spkiSha256, owner FROM public_keys');
   const serials = database.prepare(`SELECT s.ca_id AS caId, s.serial, i.request_id || '.' || i.ordinal AS issuanceId
@@ -247,6 +254,8 @@ function createTableChecks(database: DatabaseSync): (ledger: Ledger, fault: Faul
       expected.delete(key);
     }
     for (const key of expected.keys()) fault('counters', `${key} is not counted`);
+    for (const { place } of wrongSums.all())
+      fault('counters', `the sums of ${String(place)} are not those of its counters`);
   }
 
   return ({ records, histories }, fault) => {
