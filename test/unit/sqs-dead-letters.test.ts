@@ -79,11 +79,12 @@ describe('dead letters on SQS', () => {
     let polls = 0;
     on(ReceiveMessageCommand, { QueueUrl: url('enrolment-dead') }).callsFake(() => {
       polls += 1;
-      if (polls > 4) throw Object.assign(new Error('no'), { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } });
+      if (polls === 2 || polls > 4)
+        throw Object.assign(new Error('no'), { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } });
       return { Messages: [dead(`m${polls}`, 'a.1', 5)] };
     });
     await expect(open().list({ countMax: 10, queue: 'enrolment' })).rejects.toMatchObject({ code: 'queue-denied' });
-    expect(inputs(ChangeMessageVisibilityBatchCommand)).toMatchObject([{ Entries: [{}, {}, {}, {}] }]);
+    expect(inputs(ChangeMessageVisibilityBatchCommand)).toMatchObject([{ Entries: [{}, {}, {}] }]);
   });
 
   it('looks at no more than its bound (scan-count-max)', async () => {

@@ -189,6 +189,14 @@ describe('a queue on SQS', () => {
       ]);
     });
 
+    it('hands over what it has received when a further call fails (receive-partly)', async () => {
+      on(ReceiveMessageCommand)
+        .resolvesOnce(answer(...ids(10)) as never)
+        .resolvesOnce(answer('x') as never)
+        .rejects(serviceError('AccessDenied', 403));
+      expect(await open().receive({ countMax: 100, visibilityMs: 1_000, waitMsMax: 0 })).toHaveLength(11);
+    });
+
     it('looks twice in a wait of less than a second, and does not spin (wait-short)', async () => {
       on(ReceiveMessageCommand).resolves({} as never);
       expect(await open().receive({ countMax: 10, visibilityMs: 1_000, waitMsMax: 400 })).toEqual([]);

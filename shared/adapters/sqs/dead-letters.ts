@@ -135,12 +135,16 @@ function createScanner(options: SqsDeadLettersOptions, calls: CallOptions, queue
         const polls: readonly Promise<readonly Message[]>[] = isQuiet
           ? [receive(1)]
           : Array.from({ length: receiversMax }, () => receive(0));
-        const messages: readonly Message[] = (await Promise.all(polls)).flat();
+        const round = await Promise.allSettled(polls);
+        const messages: readonly Message[] = round.flatMap((poll) => (poll.status === 'fulfilled' ? poll.value : []));
         for (const message of messages) {
           const isNew = !held.has(message.MessageId!);
           held.set(message.MessageId!, message.ReceiptHandle!);
           if (one === undefined && isNew && see(message)) one = message;
         }
+        // After what the others brought is held, so that it is released.
+        const failed = round.find((poll) => poll.status === 'rejected');
+        if (failed !== undefined) throw failed.reason;
         if (messages.length === 0 && isQuiet) break;
         isQuiet = messages.length === 0;
       }

@@ -63,12 +63,13 @@ export function createSqsQueue(options: SqsQueueOptions): WorkQueue & QueueConsu
     while (taken.length < countMax) {
       const left = countMax - taken.length;
       const receivers = Math.min(receiversMax, Math.ceil(left / receiveCountMax));
-      const rounds = await Promise.all(
+      const round = await Promise.allSettled(
         Array.from({ length: receivers }, (_, n) => receiveOnce(left - n * receiveCountMax, visibilitySeconds, 0)),
       );
-      const more = rounds.flat();
+      const more = round.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
       taken.push(...more);
-      if (more.length === 0) break;
+      // What is received is hidden from all others, so it is handed over, whatever became of the calls beside it.
+      if (more.length === 0 || round.some(({ status }) => status === 'rejected')) break;
     }
     return taken;
   }
