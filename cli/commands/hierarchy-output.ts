@@ -108,6 +108,16 @@ function summary({ changes, refused }: HierarchyPlan, color: boolean): string {
   return `${changes} of the CAs would change; no CA and no key is ever deleted\n  → npx sealwright hierarchy apply\n`;
 }
 
+const causesMax = 5;
+
+/** What failed, and what it came from where that says something else. */
+export function toldOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  let origin: Error = cause;
+  for (let depth = 0; depth < causesMax && origin.cause instanceof Error; depth += 1) origin = origin.cause;
+  return cause.message.includes(origin.message) ? cause.message : `${cause.message}: ${origin.message}`;
+}
+
 export function renderOutcome(
   result: { readonly outcome: BuildOutcome; readonly steps: readonly BuildStep[]; readonly after: HierarchyPlan },
   options: RenderOptions,
@@ -115,8 +125,7 @@ export function renderOutcome(
   const { after, outcome, steps } = result;
   const failures = steps.flatMap((step) => {
     if (step.kind !== 'failed') return [];
-    const message = step.cause instanceof Error ? step.cause.message : String(step.cause);
-    return [bullet('✗', `${step.caId}: ${message}`)];
+    return [bullet('✗', `${step.caId}: ${toldOf(step.cause)}`)];
   });
   const isWhole = outcome.failed.length + outcome.refused.length + outcome.skipped.length === 0;
   const counted = `${outcome.built.length} made or adopted, ${outcome.present.length} there before`;

@@ -19,7 +19,7 @@ import { type Command, type CommandContext, CommandFailure, type OptionDescripti
 import { stateFolderDefault } from '../service.ts';
 import { progressBar } from '../terminal/progress-bar.ts';
 import { printable } from '../terminal/text.ts';
-import { planJson, renderOutcome, renderPlan } from './hierarchy-output.ts';
+import { planJson, renderOutcome, renderPlan, toldOf } from './hierarchy-output.ts';
 
 const options: Readonly<Record<string, OptionDescription>> = {
   hierarchy: { type: 'string', value: 'FILE', help: 'the hierarchy (hierarchy.yaml)' },
@@ -119,7 +119,7 @@ async function apply(context: CommandContext): Promise<number> {
       ...planJson(after, { file, stage: work.hierarchy.stage, advice, unasked: undefined }),
       outcome,
       failures: steps.flatMap((step) =>
-        step.kind === 'failed' ? [{ caId: step.caId, message: messageOf(step.cause) }] : [],
+        step.kind === 'failed' ? [{ caId: step.caId, message: toldOf(step.cause) }] : [],
       ),
     };
     context.answer(json, () =>

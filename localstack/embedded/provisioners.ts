@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LibraryOptions } from '../../shared/adapters/pkcs11/library.ts';
 import type { SoftHsmToken } from '../../shared/adapters/pkcs11/softhsm.ts';
+import { evaluateStage } from '../../shared/custody/custody.ts';
 import type { BackendKind, Hierarchy } from '../../shared/hierarchy/hierarchy.ts';
 import type { AuthorityProvisioner } from '../../shared/issuance/ports.ts';
 import type { StateFolder } from './state-folder.ts';
@@ -91,10 +92,21 @@ async function openTokens(options: ProvisionerOptions): Promise<Tokens> {
     return { ...none, missing: 'there is no PKCS #11 module on this machine (SoftHSM)' };
   try {
     if (hierarchy.stage === 'dev') return await prepareSoftHsm(options, pkcs11Module, pins);
+    await refuseSoftHsm(hierarchy, pkcs11Module);
     return { ...none, library: { path: pkcs11Module }, readPin: (label) => givenPin(pins, label) };
   } catch (cause) {
     return { ...none, missing: (cause as Error).message };
   }
+}
+
+/** Outside dev no CA key is made in files, whatever the module is called. */
+async function refuseSoftHsm(hierarchy: Hierarchy, libraryPath: string): Promise<void> {
+  const { openLibrary } = await import('../../shared/adapters/pkcs11/library.ts');
+  const { trimmed } = await import('../../shared/adapters/pkcs11/token.ts');
+  const { libraryDescription, manufacturerID } = openLibrary({ path: libraryPath }).api.C_GetInfo();
+  const module = { manufacturer: trimmed(manufacturerID), model: trimmed(libraryDescription) };
+  const [finding] = evaluateStage({ stage: hierarchy.stage, backends: [], module });
+  if (finding !== undefined) throw new Error(finding.message);
 }
 
 function givenPin(pins: ReadonlyMap<string, string>, tokenLabel: string): string {
