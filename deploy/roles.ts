@@ -18,6 +18,10 @@ export interface Statement {
 interface TableGrant {
   readonly read: readonly string[];
   readonly write: readonly string[];
+  /** What it reads by a whole key and cannot search. */
+  readonly get?: readonly string[];
+  /** What its transactions check and do not write. */
+  readonly check?: readonly string[];
   /** Indexes that it queries. */
   readonly indexes?: readonly string[];
 }
@@ -45,15 +49,21 @@ const authorities = ['L#AUTHORITY', 'A#*'];
 const ofCa = 'V#*';
 /** An issuance with its certificate. */
 const issuances = ['I#*', 'F#*'];
+/** The intent of an issuance from an HSM lies with its serial: whoever reads a record reads it there. */
+const intents = ['S#*'];
+/** The fence that a freeze puts up: an intent checks it, and no signer lifts it. */
+const fences = ['A#*'];
 const holds = ['N#*', 'K#*'];
 const signing: TableGrant = {
   read: [...issuances, ...holds, ...authorities, 'E#*', 'S#*', 'T#*', 'M#*', 'C#*', 'P#*', ofCa],
   // Serial, certificate, its look-ups and its counters move in one transaction with the record.
   write: [...issuances, 'K#*', 'M#*', 'S#*', 'T#*', 'C#*', 'P#*', ofCa],
+  check: fences,
 };
 const settling: TableGrant = {
   read: [...signing.read, 'L#COMPARISON'],
   write: [...signing.write, 'N#*', 'L#COMPARISON'],
+  check: fences,
   indexes: ['unsettled'],
 };
 
@@ -63,13 +73,19 @@ export const grants: Readonly<Record<string, Grant>> = {
     table: {
       read: [...callers, ...issuances, ...holds, ...authorities],
       write: ['I#*', 'E#*'],
+      get: intents,
       indexes: ['unsettled'],
     },
     send: ['EnrolmentQueue'],
     depth: queues,
   },
   certificates: {
-    table: { read: [...callers, ...issuances, ...authorities, 'C#*'], write: [], indexes: ['unsettled'] },
+    table: {
+      read: [...callers, ...issuances, ...authorities, 'C#*'],
+      write: [],
+      get: intents,
+      indexes: ['unsettled'],
+    },
   },
   administration: {
     table: {
@@ -86,7 +102,7 @@ export const grants: Readonly<Record<string, Grant>> = {
   custodyWatch: { table: { read: authorities, write: [] }, acmPca: 'evidence' },
   health: { table: { read: authorities, write: [] }, depth: ['EnrolmentQueue'] },
   validator: {
-    table: { read: [...issuances, ...holds, ...authorities, 'E#*'], write: ['I#*', ...holds] },
+    table: { read: [...issuances, ...holds, ...authorities, 'E#*'], write: ['I#*', ...holds], get: intents },
     consume: ['EnrolmentQueue'],
     send: ['SigningAcmPcaQueue', 'SigningPkcs11Queue'],
   },
@@ -102,6 +118,7 @@ export const grants: Readonly<Record<string, Grant>> = {
     table: {
       read: [...callers, ...issuances, ...holds, ...authorities, 'M#*', 'C#*'],
       write: ['L#OPERATOR-LOG'],
+      get: intents,
       indexes: ['unsettled', 'by-issuer', 'by-owner'],
     },
   },
@@ -114,7 +131,7 @@ export const grants: Readonly<Record<string, Grant>> = {
 const table = { 'Fn::GetAtt': ['IssuanceTable', 'Arn'] };
 const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] });
 
-function tableStatements({ indexes = [], read, write }: TableGrant): Statement[] {
+function tableStatements({ check = [], get = [], indexes = [], read, write }: TableGrant): Statement[] {
   const leading = (keys: readonly string[]) => ({
     'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [...new Set(keys)] },
   });
@@ -137,6 +154,13 @@ function tableStatements({ indexes = [], read, write }: TableGrant): Statement[]
       Condition: leading(write),
     });
   }
+  const some = (Sid: string, actions: readonly string[], keys: readonly string[]) => {
+    if (keys.length === 0) return;
+    const Action = actions.map((action) => `dynamodb:${action}`);
+    statements.push({ Sid, Effect: 'Allow', Action, Resource: table, Condition: leading(keys) });
+  };
+  some('GetItems', ['GetItem', 'BatchGetItem'], get);
+  some('CheckItems', ['ConditionCheckItem'], check);
   if (indexes.length > 0)
     statements.push({
       Sid: 'QueryIndexes',

@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { alarmResources } from '../../deploy/alarms.ts';
 import { deployedResources } from '../../deploy/resources.ts';
 import { grants, roleIdOf, type Statement, statementsOf } from '../../deploy/roles.ts';
+import costs from '../../docs/data-model-costs.json' with { type: 'json' };
 import { readHierarchy } from '../../shared/adapters/stack/stack.ts';
 import { alarmNames } from '../../shared/issuance/alarms.ts';
 import { leafTemplateArn } from '../../shared/issuance/build-intent.ts';
@@ -67,6 +68,41 @@ describe('roles', () => {
     expect(partitions('validator', 'dynamodb:PutItem')).not.toContain('S#*');
   });
 
+  it('reach every partition that the calls of their functions touch, as measured (roles-reach)', () => {
+    type How = keyof (typeof costs.calls)[number]['partitions'];
+    const signer = ['advance to intended', 'advance to issued', 'advance to submitted', 'getMany', 'leaseCrlSlots'];
+    const callsOf: Readonly<Record<string, readonly string[]>> = {
+      enroll: ['current', 'receive', 'get', 'watch', 'holders'],
+      certificates: ['get'],
+      validator: ['getMany', 'holders', 'advance to approved', 'advance to rejected', 'noteAttempts'],
+      signerAcmPca: signer,
+      signerHsm: signer,
+      reconciler: ['getMany', 'advance to issued', 'advance to approved', 'noteAttempts'],
+    };
+    const actions: Readonly<Record<Exclude<How, 'indexes'>, string>> = {
+      read: 'BatchGetItem',
+      write: 'UpdateItem',
+      check: 'ConditionCheckItem',
+    };
+    for (const [name, calls] of Object.entries(callsOf)) {
+      for (const [how, action] of Object.entries(actions) as [keyof typeof actions, string][]) {
+        const touched = costs.calls
+          .filter(({ call }) => calls.some((one) => call.startsWith(one)))
+          .flatMap(({ partitions: all }) => all[how].map((one) => `${one}#*`));
+        expect(partitions(name, `dynamodb:${action}`), `${name}: ${how}`).toEqual(
+          expect.arrayContaining([...new Set(touched)]),
+        );
+      }
+    }
+  });
+
+  it('let no signer lift the freeze of a CA (freeze-not-lifted)', () => {
+    for (const name of ['signerAcmPca', 'signerHsm', 'validator', 'enroll']) {
+      for (const action of ['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem'])
+        expect(partitions(name, `dynamodb:${action}`)).not.toContain('A#*');
+    }
+  });
+
   it('let the PIN be read by the signer of the HSM alone (pin-of-one)', () => {
     expect(whoMay('secretsmanager:GetSecretValue')).toEqual(['signerHsm']);
   });
@@ -74,7 +110,7 @@ describe('roles', () => {
   it('let enrol look for no certificate: by no index, name, key, serial or ticket, and at no CA (enrol-cannot-search)', () => {
     const indexes = allowing('enroll', 'dynamodb:Query').flatMap(({ Resource }) => JSON.stringify(Resource));
     expect(indexes.join()).not.toMatch(/by-issuer|by-owner/);
-    const read = partitions('enroll', 'dynamodb:GetItem');
+    const read = partitions('enroll', 'dynamodb:Query');
     for (const partition of ['M#*', 'S#*', 'T#*', 'C#*']) expect(read).not.toContain(partition);
     const actions = statementsOf('enroll', hierarchy).flatMap(({ Action }) => [...Action]);
     expect(actions.filter((action) => action.startsWith('acm-pca:'))).toEqual([]);
