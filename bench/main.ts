@@ -8,6 +8,7 @@ type Command = { readonly run: (args: readonly string[]) => Promise<number> };
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   baseline: () => import('./baseline.ts'),
   'blast-radius': () => import('./blast-radius.ts'),
+  bundles: () => import('./bundles.ts'),
   cost: () => import('./cost.ts'),
   pacing: () => import('./pacing.ts'),
   profile: () => import('./profile.ts'),
