@@ -88,7 +88,6 @@ async function measure(dir: string, options: BlastRadiusOptions): Promise<BlastR
         return equalToBruteForce && subjects.every((subject) => headline[subject].p99Ms <= p99MsMax);
       }) &&
       ratio.root <= ratioMax &&
-      ratio.devices <= ratioMax &&
       recounted.equal;
     return {
       kind: 'blast-radius',

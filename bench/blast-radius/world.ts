@@ -13,6 +13,7 @@ import { buildHierarchy } from '../../shared/issuance/build-hierarchy.ts';
 import { type RotationPorts, rememberEstimates } from '../../shared/issuance/estimate-rotation.ts';
 import { keepInventory } from '../../shared/issuance/keep-inventory.ts';
 import { type RecountResult, recount } from '../../shared/issuance/recount.ts';
+import { rememberCounts } from '../../shared/issuance/remember-counts.ts';
 import { hierarchyVariant } from '../hierarchy-variant.ts';
 import { type CertificatesSought, seedCertificates } from './seed.ts';
 
@@ -84,7 +85,7 @@ export async function openBlastRadiusWorld(
       hierarchy,
       authorities: createAuthorityDirectory(store.authorities, clock),
       ledger: store.ledger,
-      inventory: store.inventory,
+      inventory: rememberCounts(store.inventory, clock),
       credentials: store.credentials,
       estimateRotation: rememberEstimates(rotation),
       clock,

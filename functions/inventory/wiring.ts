@@ -4,6 +4,7 @@ import { processStack } from '../../shared/adapters/stack/stack.ts';
 import { publishedPrices } from '../../shared/inventory/prices.ts';
 import { rememberEstimates } from '../../shared/issuance/estimate-rotation.ts';
 import { createRecounts } from '../../shared/issuance/recount.ts';
+import { rememberCounts } from '../../shared/issuance/remember-counts.ts';
 import { createIssueRates } from './issue-rates.ts';
 
 export function wiring() {
@@ -11,6 +12,7 @@ export function wiring() {
   const random = (bytes: number): Uint8Array => randomBytes(bytes);
   return {
     ...stack,
+    inventory: rememberCounts(stack.inventory, stack.clock),
     estimateRotation: rememberEstimates({ ...stack, prices: publishedPrices, issueRate: createIssueRates(stack) }),
     recounts: createRecounts({
       source: stack.inventory,

@@ -15,8 +15,8 @@ export interface Ranking {
 }
 
 /** Values looked at in each CA's list at a time, and in all. */
-const stepCount = 50;
-const seenMax = 2_000;
+const stepCount = 100;
+const seenMax = 1_000;
 
 type Reads = Pick<InventoryReads, 'largest' | 'standings' | 'sums'>;
 
