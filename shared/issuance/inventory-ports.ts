@@ -81,7 +81,7 @@ export interface InventoryReads {
     dimension: CountedDimension,
     countMax: number,
   ): Promise<{ readonly count: number; readonly exact: boolean }>;
-  /** Certificates of one public key (SHA-256 of its SubjectPublicKeyInfo, hex), oldest first. At most 1,000. */
+  /** Certificates of one public key (SHA-256 of its SubjectPublicKeyInfo, hex), in a steady order. At most 1,000. */
   certificatesOfKey(spkiSha256: string, countMax: number): Promise<readonly CertificateOfKey[]>;
   /** Devices whose contacts are kept, those of the least digests first, at most `countMax` (10,000) in all. */
   contacts(by: SampledBy, countMax: number): Promise<readonly SampledFleet[]>;
