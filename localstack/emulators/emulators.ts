@@ -130,27 +130,42 @@ async function startLocalStack(withDynamoDb: boolean) {
       DYNAMODB_IN_MEMORY: '1',
     },
     logFile: logFile('localstack'),
-    isReady: async () => (await answers(`${url}/_localstack/health`)) && (!withDynamoDb || (await listsTables(url))),
+    isReady: async () => (await answers(`${url}/_localstack/health`)) && (!withDynamoDb || (await writesTables(url))),
     readyMsMax,
   });
   return { process, url };
 }
 
-/** DynamoDB Local starts with its first call, which takes seconds: that one is ours. */
-async function listsTables(url: string): Promise<boolean> {
+/** DynamoDB Local starts with its first call, and loads itself with the first transaction, which takes seconds: those are ours. */
+async function writesTables(url: string): Promise<boolean> {
+  const TableName = 'warm-up';
+  const key = { AttributeName: 'PK', AttributeType: 'S', KeyType: 'HASH' };
+  const Item = { PK: { S: 'warm-up' } };
+  await dynamoDb(url, 'CreateTable', {
+    TableName,
+    AttributeDefinitions: [{ AttributeName: key.AttributeName, AttributeType: key.AttributeType }],
+    KeySchema: [{ AttributeName: key.AttributeName, KeyType: key.KeyType }],
+    BillingMode: 'PAY_PER_REQUEST',
+  });
+  const written = await dynamoDb(url, 'TransactWriteItems', { TransactItems: [{ Put: { TableName, Item } }] });
+  await dynamoDb(url, 'DeleteTable', { TableName });
+  return written === 200;
+}
+
+async function dynamoDb(url: string, operation: string, body: object): Promise<number> {
   const response = await fetch(url, {
     method: 'POST',
     headers: {
       'content-type': 'application/x-amz-json-1.0',
-      'x-amz-target': 'DynamoDB_20120810.ListTables',
+      'x-amz-target': `DynamoDB_20120810.${operation}`,
       authorization:
         'AWS4-HMAC-SHA256 Credential=000000000000/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
     },
-    body: '{}',
+    body: JSON.stringify(body),
     signal: AbortSignal.timeout(60_000),
   });
   await response.arrayBuffer();
-  return response.status === 200;
+  return response.status;
 }
 
 async function startMiniStack(): Promise<Started> {
