@@ -2,7 +2,7 @@ import { type Command, type CommandContext, UsageError, wholeNumber } from '../c
 import { jsonOf, textOf } from '../http-client.ts';
 import { renderCurve } from '../terminal/curve.ts';
 import { renderTable } from '../terminal/table.ts';
-import { cut, printable, styled } from '../terminal/text.ts';
+import { cut, printable, styled, wrap } from '../terminal/text.ts';
 import { objectOf } from './certificate-output.ts';
 import { durationText, type Json, listOf, numberText, objectIn } from './inventory-output.ts';
 
@@ -198,6 +198,6 @@ function rotation(bold: (text: string) => string, found: Json): string {
     `limited by ${textOf(found.limitedBy)}; ${numberText(found.devices)} devices\n`,
     `${numberText(unreachable.count)} of them unreachable: ${cut(printable(textOf(unreachable.basis)), 60)}\n`,
     `issuance costs ${numberText(cost.issuance)} ${textOf(cost.currency)} at the prices of ${textOf(cost.pricesAsOf)}\n`,
-    ...assumptions.map((text) => `  · ${cut(printable(textOf(text)), 96)}\n`),
+    ...assumptions.map((text) => `  · ${wrap(printable(textOf(text)), 96, 4).join('\n    ')}\n`),
   ].join('');
 }
