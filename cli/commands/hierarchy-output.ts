@@ -1,6 +1,6 @@
 /** Plans and outcomes for people (100 columns) and for scripts. */
+import type { ApplyReading } from '../../localstack/embedded/hierarchy-work.ts';
 import type { HierarchyFault } from '../../shared/hierarchy/hierarchy.ts';
-import type { BuildOutcome, BuildStep } from '../../shared/issuance/build-hierarchy.ts';
 import type { HierarchyPlan, PlannedAuthority } from '../../shared/issuance/plan-hierarchy.ts';
 import { type Column, renderTable } from '../terminal/table.ts';
 import { printable, styled, wrap } from '../terminal/text.ts';
@@ -118,20 +118,43 @@ export function toldOf(cause: unknown): string {
   return cause.message.includes(origin.message) ? cause.message : `${cause.message}: ${origin.message}`;
 }
 
-export function renderOutcome(
-  result: { readonly outcome: BuildOutcome; readonly steps: readonly BuildStep[]; readonly after: HierarchyPlan },
-  options: RenderOptions,
-): string {
-  const { after, outcome, steps } = result;
+type ApplyResult = Pick<ApplyReading, 'after' | 'ceremony' | 'outcome' | 'steps'>;
+
+/** Whether something failed, was refused or is missing here. What waits for a ceremony alone is as far as it can be. */
+export function isUnfinished({ after, outcome }: Pick<ApplyResult, 'after' | 'outcome'>): boolean {
+  const waiting = new Set(after.authorities.flatMap((one) => (one.waitsForCeremony ? [one.caId] : [])));
+  return outcome.failed.length + outcome.refused.length > 0 || outcome.skipped.some((caId) => !waiting.has(caId));
+}
+
+export function renderOutcome(result: ApplyResult, options: RenderOptions): string {
+  const { after, ceremony, steps } = result;
   const failures = steps.flatMap((step) => {
     if (step.kind !== 'failed') return [];
     return [bullet('✗', `${step.caId}: ${toldOf(step.cause)}`)];
   });
-  const isWhole = outcome.failed.length + outcome.refused.length + outcome.skipped.length === 0;
-  const counted = `${outcome.built.length} made or adopted, ${outcome.present.length} there before`;
-  const end = isWhole
-    ? `${styled('the hierarchy is as the file says', 'green', options.color)}: ${counted}\n`
-    : `${counted}, ${outcome.skipped.length} waiting, ${outcome.failed.length} failed, ${outcome.refused.length} refused\n  → mend what is named above, then npx sealwright hierarchy apply\n`;
   const table = renderPlan(after, options);
-  return [table.slice(0, table.lastIndexOf(summary(after, options.color))), ...failures, end].join('');
+  const body = table.slice(0, table.lastIndexOf(summary(after, options.color)));
+  return [body, ...ceremonyNote(ceremony), ...failures, ending(result, options.color)].join('');
+}
+
+function ending(result: ApplyResult, color: boolean): string {
+  const { built, failed, present, refused, skipped } = result.outcome;
+  const counted = `${built.length} made or adopted, ${present.length} there before`;
+  if (isUnfinished(result))
+    return `${counted}, ${skipped.length} waiting, ${failed.length} failed, ${refused.length} refused\n  → mend what is named above, then npx sealwright hierarchy apply\n`;
+  if (skipped.length === 0) return `${styled('the hierarchy is as the file says', 'green', color)}: ${counted}\n`;
+  return `${styled('the rest waits for a ceremony', 'yellow', color)}: ${counted}, ${skipped.length} waiting\n  → afterwards npx sealwright hierarchy apply --adopt DIR --roster FILE\n`;
+}
+
+function ceremonyNote(ceremony: ApplyReading['ceremony']): readonly string[] {
+  if (ceremony === undefined) return [];
+  if (!ceremony.verified)
+    return [bullet('!', 'the transcript of the ceremony is not verified: no roster; --roster FILE verifies it')];
+  const { head, mode, quorum, signers } = ceremony;
+  return [
+    bullet(
+      '✓',
+      `the transcript of the ceremony verifies (${mode}), signed by ${signers.join(', ')} (quorum ${quorum}), sha256:${head}`,
+    ),
+  ];
 }

@@ -15,15 +15,21 @@ import { certificatePrices } from '../../shared/issuance/certificate-prices.ts';
 import type { HierarchyPlan } from '../../shared/issuance/plan-hierarchy.ts';
 import { sha256Hex } from '../../shared/pki/hash.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
+import { judgeCeremony } from '../ceremony/adoption.ts';
 import { type Command, type CommandContext, CommandFailure, type OptionDescription, UsageError } from '../command.ts';
 import { stateFolderDefault } from '../service.ts';
 import { progressBar } from '../terminal/progress-bar.ts';
 import { printable } from '../terminal/text.ts';
-import { planJson, renderOutcome, renderPlan, toldOf } from './hierarchy-output.ts';
+import { isUnfinished, planJson, renderOutcome, renderPlan, toldOf } from './hierarchy-output.ts';
 
 const options: Readonly<Record<string, OptionDescription>> = {
   hierarchy: { type: 'string', value: 'FILE', help: 'the hierarchy (hierarchy.yaml)' },
   adopt: { type: 'string', value: 'DIR', help: 'output of a ceremony to take over (STATE/ceremony when it is there)' },
+  roster: {
+    type: 'string',
+    value: 'FILE',
+    help: 'verify that ceremony’s transcript by this roster; in prod it has to be',
+  },
   'air-gapped': { type: 'boolean', help: 'adopt CAs above the issuance tier whose key is on no token here' },
   pin: {
     type: 'string',
@@ -53,7 +59,11 @@ export const hierarchyCommands: readonly Command[] = [
     arguments: [],
     summary: 'make the CAs of the file, adopt those of a ceremony; can be interrupted and run again',
     options,
-    examples: ['npx sealwright hierarchy apply', 'npx sealwright hierarchy apply --pin hsm-root=prompt'],
+    examples: [
+      'npx sealwright hierarchy apply',
+      'npx sealwright hierarchy apply --adopt root-g1 --roster roster --air-gapped',
+      'npx sealwright hierarchy apply --pin hsm-root=prompt',
+    ],
     run: apply,
   },
   {
@@ -114,10 +124,11 @@ async function apply(context: CommandContext): Promise<number> {
   try {
     const result = await failing(context, () => applyHierarchy(work, progress.begin, progress.step));
     progress.end();
-    const { outcome, after, steps, hsmMissing } = result;
+    const { after, ceremony, hsmMissing, outcome, steps } = result;
     const json = {
       ...planJson(after, { file, stage: work.hierarchy.stage, advice, unasked: undefined }),
       outcome,
+      ceremony: ceremony ?? null,
       failures: steps.flatMap((step) =>
         step.kind === 'failed' ? [{ caId: step.caId, message: toldOf(step.cause) }] : [],
       ),
@@ -125,7 +136,7 @@ async function apply(context: CommandContext): Promise<number> {
     context.answer(json, () =>
       renderOutcome(result, { file, advice, color: context.color, hsmMissing, unasked: undefined }),
     );
-    return outcome.failed.length + outcome.refused.length + outcome.skipped.length > 0 ? 1 : 0;
+    return isUnfinished(result) ? 1 : 0;
   } finally {
     progress.end();
   }
@@ -182,6 +193,7 @@ async function readOptions(context: CommandContext): Promise<ReadOptions> {
     pins: await readPins(context, hierarchy),
     adoptDir: adopt === undefined ? undefined : resolve(io.workingDirectory, adopt),
     keysMayBeElsewhere: context.flag('air-gapped'),
+    judgeCeremony: (dir, adopted) => judgeCeremony(context, dir, adopted, hierarchy.stage),
     now: io.now,
   };
   return { work, advice, file };

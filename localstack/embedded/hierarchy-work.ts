@@ -17,6 +17,7 @@ import { certifiedAuthority } from '../../shared/issuance/certified-authority.ts
 import type { InstalledAuthority } from '../../shared/issuance/issuance-record.ts';
 import { type HierarchyPlan, planHierarchy } from '../../shared/issuance/plan-hierarchy.ts';
 import type { AuthorityRegistry } from '../../shared/issuance/ports.ts';
+import { sha256Hex } from '../../shared/pki/hash.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
 import { startAcmPca } from './bring-up.ts';
 import { ceremonyFolder, defaultCeremonyDir } from './ceremony-folder.ts';
@@ -35,8 +36,30 @@ export interface HierarchyWorkOptions {
   /** Output of a ceremony; `<state>/ceremony` when it is left out. */
   readonly adoptDir: string | undefined;
   readonly keysMayBeElsewhere: boolean;
+  /** Judges a ceremony before anything of it is taken over; throws when nothing is to be. */
+  readonly judgeCeremony: (dir: string, adopted: readonly AdoptedCertificate[]) => Promise<CeremonyStanding>;
   readonly now: () => number;
 }
+
+/** A certificate that a ceremony left, and that would be taken over. */
+export interface AdoptedCertificate {
+  readonly caId: string;
+  readonly generation: number;
+  /** Of the DER, lower-case hex. */
+  readonly sha256: string;
+}
+
+/** How a ceremony whose certificates are taken over stands: its transcript was verified, or nobody said with which roster. */
+export type CeremonyStanding =
+  | {
+      readonly verified: true;
+      readonly mode: 'rehearsal' | 'run';
+      /** Digest of the transcript's last line: what the witnesses signed. */
+      readonly head: string;
+      readonly signers: readonly string[];
+      readonly quorum: number;
+    }
+  | { readonly verified: false; readonly because: 'no-roster' };
 
 export interface PlanReading {
   readonly plan: HierarchyPlan;
@@ -49,13 +72,13 @@ export interface PlanReading {
 export async function readPlan(options: HierarchyWorkOptions): Promise<PlanReading> {
   const ledger = ledgerFile(resolve(options.stateDir));
   if (options.tableName === undefined && !existsSync(ledger))
-    return { ...planOf(options, [], new Set()), unasked: 'no-state', hsmMissing: undefined };
+    return { plan: planOf(options, ceremonyOf(options), [], nothingKnown), unasked: 'no-state', hsmMissing: undefined };
   let world: World;
   try {
     world = await openWorld(options);
   } catch (cause) {
     if (!(cause instanceof StorageError) || cause.code !== 'state-in-use') throw cause;
-    return { ...planBeside(options, ledger), unasked: 'state-in-use', hsmMissing: undefined };
+    return { plan: planBeside(options, ledger), unasked: 'state-in-use', hsmMissing: undefined };
   }
   try {
     const plan = await planInside(options, world);
@@ -71,6 +94,8 @@ export interface ApplyReading {
   readonly steps: readonly BuildStep[];
   readonly after: HierarchyPlan;
   readonly hsmMissing: string | undefined;
+  /** Undefined when nothing of a ceremony was to be taken over. */
+  readonly ceremony: CeremonyStanding | undefined;
 }
 
 /**
@@ -86,12 +111,13 @@ export async function applyHierarchy(
   const steps: BuildStep[] = [];
   try {
     const before = await planInside(options, world);
+    const ceremony = await judgeAdopted(options, world, before);
     onPlan(before);
     const outcome = await buildHierarchy({
       hierarchy: options.hierarchy,
       provisioners: world.provisioners.byKind,
       registry: world.registry,
-      ceremonyCertificate: ceremonyOf(options),
+      ceremonyCertificate: world.ceremonyCertificate,
       keysMayBeElsewhere: options.keysMayBeElsewhere,
       clock: options.now,
       report: (step) => {
@@ -101,10 +127,23 @@ export async function applyHierarchy(
     });
     await writeTrust(world);
     const after = await planInside(options, world);
-    return { before, outcome, steps, after, hsmMissing: world.provisioners.hsmMissing };
+    return { before, outcome, steps, after, ceremony, hsmMissing: world.provisioners.hsmMissing };
   } finally {
     await world.close();
   }
+}
+
+/** What is judged here is what is adopted afterwards: each file is read once. */
+async function judgeAdopted(
+  options: HierarchyWorkOptions,
+  { ceremonyCertificate }: World,
+  before: HierarchyPlan,
+): Promise<CeremonyStanding | undefined> {
+  const adopted = before.authorities.flatMap(({ action, caId, generation }) => {
+    const der = action === 'adopt' ? ceremonyCertificate({ id: caId, generation }) : undefined;
+    return der === undefined ? [] : [{ caId, generation, sha256: sha256Hex(der) }];
+  });
+  return adopted.length === 0 ? undefined : await options.judgeCeremony(ceremonyDirOf(options), adopted);
 }
 
 /**
@@ -135,6 +174,7 @@ interface World {
   readonly state: StateFolder;
   readonly registry: AuthorityRegistry;
   readonly provisioners: Provisioners;
+  readonly ceremonyCertificate: CeremonyCertificates;
   close(): Promise<void>;
 }
 
@@ -172,7 +212,7 @@ async function openWorld(options: HierarchyWorkOptions): Promise<World> {
       closeRegistry();
       await endpoint?.stop();
     };
-    return { state, registry, provisioners, close };
+    return { state, registry, provisioners, ceremonyCertificate: ceremonyOf(options), close };
   } catch (cause) {
     closeRegistry();
     await endpoint?.stop();
@@ -187,58 +227,90 @@ async function writeTrust({ state, registry }: World): Promise<void> {
   writePrivate(state.trustFile, pem);
 }
 
-function ceremonyOf({ adoptDir, stateDir }: HierarchyWorkOptions) {
-  return ceremonyFolder(adoptDir ?? defaultCeremonyDir(resolve(stateDir)));
+function ceremonyDirOf({ adoptDir, stateDir }: HierarchyWorkOptions): string {
+  return adoptDir ?? defaultCeremonyDir(resolve(stateDir));
 }
 
-function planBeside(options: HierarchyWorkOptions, ledger: string) {
+type CeremonyCertificates = ReturnType<typeof ceremonyFolder>;
+
+/** Reads each file once: what was judged is what is taken over. */
+function ceremonyOf(options: HierarchyWorkOptions): CeremonyCertificates {
+  const read = ceremonyFolder(ceremonyDirOf(options));
+  const known = new Map<string, Uint8Array | undefined>();
+  return ({ id, generation }) => {
+    const name = `${id}#${generation}`;
+    if (!known.has(name)) known.set(name, read({ id, generation }));
+    return known.get(name);
+  };
+}
+
+function planBeside(options: HierarchyWorkOptions, ledger: string): HierarchyPlan {
   const reader = openSqliteReader(ledger);
   try {
-    return planOf(options, reader.authorities(), reader.frozenAuthorities());
+    const known = { ...nothingKnown, frozen: reader.frozenAuthorities() };
+    return planOf(options, ceremonyOf(options), reader.authorities(), known);
   } finally {
     reader.close();
   }
 }
 
+interface Known {
+  readonly frozen: ReadonlySet<string>;
+  /** Undefined where nobody asked. */
+  readonly provisioners: Provisioners | undefined;
+  /** Whether the key of a CA is in its backend, by id; absent where nobody asked, or it could not be told. */
+  readonly keys: ReadonlyMap<string, boolean>;
+}
+
+const nothingKnown: Known = { frozen: new Set(), provisioners: undefined, keys: new Map() };
+
 function planOf(
   options: HierarchyWorkOptions,
+  ceremonyCertificate: CeremonyCertificates,
   installed: readonly InstalledAuthority[],
-  frozen: ReadonlySet<string>,
-  provisioners?: Provisioners,
-  begun: ReadonlySet<string> = new Set(),
-): { readonly plan: HierarchyPlan } {
-  const ceremony = ceremonyOf(options);
+  { frozen, keys, provisioners }: Known,
+): HierarchyPlan {
   const facts = {
     backendIsThere: ({ backend }: Authority) =>
       provisioners === undefined ? undefined : provisioners.byKind[backend] !== undefined,
-    isBegun: ({ id }: Authority) => begun.has(id),
-    isAdoptable: (authority: Authority) => ceremony(authority) !== undefined,
+    isBegun: ({ id }: Authority) => keys.get(id) === true,
+    keyIsHere: ({ id }: Authority) => keys.get(id),
+    isAdoptable: (authority: Authority) => ceremonyCertificate(authority) !== undefined,
     isFrozen: (caId: string) => frozen.has(caId),
   };
-  return { plan: planHierarchy(options.hierarchy, installed, facts, options.now()) };
+  return planHierarchy(options.hierarchy, installed, facts, options.now());
 }
 
-async function planInside(options: HierarchyWorkOptions, { provisioners, registry }: World): Promise<HierarchyPlan> {
-  const { hierarchy } = options;
+async function planInside(options: HierarchyWorkOptions, world: World): Promise<HierarchyPlan> {
+  const { hierarchy, keysMayBeElsewhere } = options;
+  const { provisioners, registry } = world;
   const installed = await registry.list();
-  const begun = new Set<string>();
+  const isThere = ({ id, generation }: Authority) =>
+    installed.some((entry) => entry.caId === id && entry.generation === generation);
+  const keys = new Map<string, boolean>();
   const frozen = new Set<string>();
   for (const authority of hierarchy.authorities) {
     if (await registry.isFrozen(authority.id)) frozen.add(authority.id);
-    const there = installed.some(
-      ({ caId, generation }) => caId === authority.id && generation === authority.generation,
-    );
-    if (!there && (await isBegun(provisioners, certifiedAuthority(authority, hierarchy.stage))))
-      begun.add(authority.id);
+    const signsSomething = hierarchy.authorities.some((one) => one.parent === authority.id && !isThere(one));
+    if (isThere(authority) && !signsSomething) continue;
+    const described = certifiedAuthority(authority, hierarchy.stage);
+    const here = await keyIsHere(provisioners, described, keysMayBeElsewhere);
+    if (here !== undefined) keys.set(authority.id, here);
   }
-  return planOf(options, installed, frozen, provisioners, begun).plan;
+  return planOf(options, world.ceremonyCertificate, installed, { frozen, keys, provisioners });
 }
 
-/** What is there and not usable is told by `apply`, at its step; here it is only not begun. */
-async function isBegun({ byKind }: Provisioners, authority: Authority): Promise<boolean> {
+/** What is there and not usable is told by `apply`, at its step; here it is only not known. */
+async function keyIsHere(
+  { byKind }: Provisioners,
+  authority: Authority,
+  mayBeElsewhere: boolean,
+): Promise<boolean | undefined> {
+  const provisioner = byKind[authority.backend];
+  if (provisioner === undefined) return mayBeElsewhere ? false : undefined;
   try {
-    return (await byKind[authority.backend]?.findAuthority(authority)) !== undefined;
+    return (await provisioner.findAuthority(authority)) !== undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -33,6 +33,17 @@ export interface SetUpResult {
   readonly hsmMissing: string | undefined;
 }
 
+/** Outside dev a ceremony's transcript is verified before anything of it is taken over, which only `hierarchy apply` does. */
+function ceremonyIn({ stage }: Hierarchy, { dir }: StateFolder): ReturnType<typeof ceremonyFolder> {
+  const read = ceremonyFolder(defaultCeremonyDir(dir));
+  return (authority) => {
+    const certificate = read(authority);
+    if (certificate !== undefined && stage !== 'dev')
+      throw new Error('a ceremony made it: adopt it with npx sealwright hierarchy apply --roster FILE');
+    return certificate;
+  };
+}
+
 /**
  * Brings up what the service stands on: the sample callers, the CAs of the hierarchy, the root that clients are to trust.
  * Converges: what is there already is left as it is. Runs before the service, which never holds a key of a tier above its
@@ -49,7 +60,7 @@ export async function setUp(options: SetUpOptions): Promise<SetUpResult> {
       hierarchy,
       provisioners: provisioners.byKind,
       registry: store.authorities,
-      ceremonyCertificate: ceremonyFolder(defaultCeremonyDir(state.dir)),
+      ceremonyCertificate: ceremonyIn(hierarchy, state),
       clock: Date.now,
       report: options.report,
     });

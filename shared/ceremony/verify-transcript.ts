@@ -36,6 +36,8 @@ export interface CeremonySummary {
   readonly resumed: number;
   readonly authority: string;
   readonly keySha256: string;
+  /** Of the certificate of the CA itself, made or presented in the ceremony. */
+  readonly authoritySha256: string;
   readonly emulator: boolean;
   readonly signers: readonly string[];
   readonly quorum: number;
@@ -152,7 +154,7 @@ function compared(bytes: Uint8Array, run: readonly CeremonyRecord[], script: Cer
 function summaryOf(
   { records, head }: Transcript,
   { opened, script }: Basis,
-  { made, keySha256 }: MadeState,
+  { issuer, made, keySha256 }: MadeState,
   signers: readonly string[],
 ): CeremonySummary {
   const module = records.find((record) => isOfType(record, 'done/check-module'));
@@ -167,6 +169,7 @@ function summaryOf(
     resumed: records.filter(({ kind }) => kind === 'resumed').length,
     authority: script.authority,
     keySha256: keySha256 ?? '',
+    authoritySha256: issuer === undefined ? '' : sha256Hex(issuer.der),
     emulator: module?.body.emulator ?? true,
     signers,
     quorum: script.witnesses.quorum,

@@ -18,7 +18,12 @@ export type SkipReason =
   | 'parent-frozen'
   | 'parent-ended'
   /** Signatures of the key, or of its issuer's, need a quorum of people. */
-  | 'ceremony-needed';
+  | 'ceremony-needed'
+  /** The key of its issuer is not in the backend here, as that of an air-gapped root: its request is signed in a ceremony. */
+  | 'parent-key-elsewhere';
+
+/** Reasons that say: people do the rest, in a ceremony. */
+export const ceremonyReasons: readonly SkipReason[] = ['ceremony-needed', 'parent-key-elsewhere'];
 
 /** How far one CA has come. Told as it happens, in the order of the work. */
 export type BuildStep = { readonly caId: string; readonly generation: number } & (
@@ -138,10 +143,12 @@ async function planOf(
   if (parent === undefined) return { reason: 'parent-not-installed' };
   if (parent.authority.custody.signQuorum !== undefined) return { reason: 'ceremony-needed' };
   const signer = provisioners[parent.authority.backend];
-  if (signer === undefined) return { reason: 'parent-backend-missing' };
+  if (signer === undefined)
+    return { reason: ports.keysMayBeElsewhere === true ? 'parent-key-elsewhere' : 'parent-backend-missing' };
   // A frozen CA is one that is not trusted at present: it makes no CAs either.
   if (await registry.isFrozen(parent.authority.id)) return { reason: 'parent-frozen' };
   if (parent.entry.notAfter <= ports.clock()) return { reason: 'parent-ended' };
+  if ((await signer.findAuthority(parent.authority)) === undefined) return { reason: 'parent-key-elsewhere' };
   return { authority, provisioner, signer, parent };
 }
 

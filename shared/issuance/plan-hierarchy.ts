@@ -35,6 +35,8 @@ export interface PlannedAuthority {
   /** CA that signs it; undefined for a root. */
   readonly signedBy: string | undefined;
   readonly reasons: readonly string[];
+  /** What it waits for is a ceremony, not something that is missing here. */
+  readonly waitsForCeremony: boolean;
   /** Of the certificate that is there, else of the one that would be made now. */
   readonly notBefore: EpochMs;
   readonly notAfter: EpochMs;
@@ -60,6 +62,8 @@ export interface PlanFacts {
   readonly backendIsThere: (authority: Authority) => boolean | undefined;
   /** Its key or CA is in its backend already. */
   readonly isBegun: (authority: Authority) => boolean;
+  /** Its key is in its backend here; undefined when nobody looked, or it could not be told. */
+  readonly keyIsHere: (authority: Authority) => boolean | undefined;
   /** A ceremony has left a certificate for it. */
   readonly isAdoptable: (authority: Authority) => boolean;
   readonly isFrozen: (caId: string) => boolean;
@@ -103,13 +107,17 @@ function planAuthority(
     signedBy: authority.parent,
     shortened: present === undefined && notAfter < addDuration(notBefore, authority.validity),
     issuesUntil: issuesUntil(hierarchy, authority, notAfter),
+    waitsForCeremony: false,
   };
   const conflicts = generationConflicts(authority, installed);
   if (conflicts.length > 0) return { ...common, action: 'refused', steps: [], reasons: conflicts };
   if (present !== undefined) return { ...common, action: 'nothing', steps: [], reasons: [] };
   if (facts.isAdoptable(described)) return { ...common, action: 'adopt', steps: ['adopt', 'register'], reasons: [] };
   const waits = waitReason(hierarchy, described, parent, facts, at);
-  if (waits !== undefined) return { ...common, action: 'wait', steps: [], reasons: [waits] };
+  if (waits !== undefined) {
+    const { ceremony = false, reason } = waits;
+    return { ...common, action: 'wait', steps: [], reasons: [reason], waitsForCeremony: ceremony };
+  }
   const steps = ['create', 'request', 'sign', 'install', 'register'] as const;
   return { ...common, action: actionOf(described, installed, facts), steps, reasons: [] };
 }
@@ -119,26 +127,46 @@ function actionOf(described: Authority, installed: readonly InstalledAuthority[]
   return installed.some(({ caId }) => caId === described.id) ? 'new-generation' : 'create';
 }
 
+interface Wait {
+  readonly reason: string;
+  readonly ceremony?: boolean;
+}
+
 function waitReason(
   hierarchy: Hierarchy,
   authority: Authority,
   parent: PlannedAuthority | undefined,
   facts: PlanFacts,
   at: EpochMs,
-): string | undefined {
+): Wait | undefined {
   const quorum = authority.custody.signQuorum;
-  if (quorum !== undefined)
-    return `${quorum} people approve each signature of its key: hold a ceremony, and apply adopts what it made`;
-  if (facts.backendIsThere(authority) === false) return `its backend ${authority.backend} is not there`;
+  if (quorum !== undefined) {
+    const reason = `${quorum} people approve each signature of its key: hold a ceremony, and apply adopts what it made`;
+    return { reason, ceremony: true };
+  }
+  if (facts.backendIsThere(authority) === false) return { reason: `its backend ${authority.backend} is not there` };
   if (parent === undefined) return undefined;
-  if (parent.action === 'wait' || parent.action === 'refused') return `its issuer ${parent.caId} is not there`;
-  const above = hierarchy.authorities.find(({ id }) => id === parent.caId);
-  if (above?.custody.signQuorum !== undefined)
-    return `${above.custody.signQuorum} people approve each signature of its issuer ${parent.caId}: hold a ceremony, and apply adopts what it made`;
-  if (above !== undefined && facts.backendIsThere(above) === false)
-    return `the backend ${above.backend} of its issuer ${parent.caId} is not there`;
-  if (facts.isFrozen(parent.caId)) return `its issuer ${parent.caId} is frozen`;
-  return parent.notAfter <= at ? `its issuer ${parent.caId} has ended` : undefined;
+  const { caId, waitsForCeremony } = parent;
+  if (parent.action === 'wait' || parent.action === 'refused')
+    return { reason: `its issuer ${caId} is not there`, ceremony: waitsForCeremony };
+  const above = hierarchy.authorities.find(({ id }) => id === caId);
+  if (above === undefined) return undefined;
+  const request = `waits for a ceremony: type \`npx sealwright hierarchy request ${authority.id}\``;
+  if (above.custody.signQuorum !== undefined) {
+    const reason = `${request}; ${above.custody.signQuorum} people approve each signature of its issuer ${caId}`;
+    return { reason, ceremony: true };
+  }
+  if (facts.isFrozen(caId)) return { reason: `its issuer ${caId} is frozen` };
+  if (parent.notAfter <= at) return { reason: `its issuer ${caId} has ended` };
+  if (facts.keyIsHere(above) === false && ['nothing', 'adopt'].includes(parent.action))
+    return { reason: `${request}; the key of its issuer ${caId} is not here${placeOf(above)}`, ceremony: true };
+  if (facts.backendIsThere(above) === false)
+    return { reason: `the backend ${above.backend} of its issuer ${caId} is not there` };
+  return undefined;
+}
+
+function placeOf({ pkcs11 }: Authority): string {
+  return pkcs11 === undefined ? '' : ` (${pkcs11.keyLabel} on token ${pkcs11.tokenLabel})`;
 }
 
 function issuesUntil(hierarchy: Hierarchy, authority: Authority, notAfter: EpochMs): EpochMs | undefined {

@@ -47,8 +47,9 @@ describe.skipIf(softHsmMissing !== undefined)(`from a ceremony to certificates${
       '--adopt',
       world.ceremonyDir,
     ];
-    const applied = sealwright([...apply, '--json']);
+    const applied = sealwright([...apply, '--roster', roster, '--json']);
     expect(applied.status, applied.stdout + applied.stderr).toBe(0);
+    expect(JSON.parse(applied.stdout).ceremony).toMatchObject({ verified: true, signers: ['alice', 'carol'] });
 
     const report = startOnce(hierarchy, world.stateDir);
     expect(report).toMatchObject({ submitted: 20, issued: 20, verified: 20, failed: 0, unexpected: 0 });
@@ -68,8 +69,20 @@ describe.skipIf(softHsmMissing !== undefined)(`from a ceremony to certificates${
       const online = join(vault.dir, 'online');
       const at = ['--hierarchy', hierarchy, '--state', online, '--json'];
       const apply = (dir: string) => sealwright(['hierarchy', 'apply', ...at, '--adopt', dir, '--air-gapped']);
-      // The subordinate waits for a signature that cannot be made here.
-      expect(apply(vault.ceremonyDir).status).toBe(1);
+      // The subordinate waits for a signature that cannot be made here: nothing failed, and people are told what to do.
+      const waiting = apply(vault.ceremonyDir);
+      expect(waiting.status, waiting.stdout + waiting.stderr).toBe(0);
+      expect(JSON.parse(waiting.stdout)).toMatchObject({
+        ceremony: { verified: false, because: 'no-roster' },
+        outcome: { built: ['root'], skipped: ['subordinate', 'devices', 'workloads'], failed: [], refused: [] },
+      });
+      const planned = sealwright(['hierarchy', 'plan', ...at.slice(0, 4)]);
+      expect([planned.status, planned.stdout.replace(/\s+/g, ' ')]).toEqual([
+        0,
+        expect.stringContaining(
+          'subordinate: waits for a ceremony: type `npx sealwright hierarchy request subordinate`',
+        ),
+      ]);
       const csr = join(vault.dir, 'subordinate.csr');
       const taken = sealwright(['hierarchy', 'request', 'subordinate', ...at, '--out', csr]);
       expect(taken.status, taken.stderr).toBe(0);

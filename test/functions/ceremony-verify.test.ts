@@ -1,6 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { judgeCeremony } from '../../cli/ceremony/adoption.ts';
+import { type CommandContext, CommandFailure } from '../../cli/command.ts';
 import type { CeremonyRecord, Verification } from '../../shared/ceremony/ceremony.ts';
 import { sha256Hex } from '../../shared/pki/hash.ts';
 import {
@@ -55,6 +58,48 @@ describe.skipIf(softHsmMissing !== undefined)(`a transcript and its verification
     expect(verification.summary).toMatchObject({ mode: 'rehearsal', emulator: true, quorum: 2, resumed: 0 });
     expect(verification.summary.signers).toEqual(['alice', 'bob', 'carol']);
     expect(verification.summary.certificates.map(({ file }) => file)).toEqual(['root-g1.pem', 'subordinate-g1.pem']);
+  });
+
+  const rosterFile = (text: string) => {
+    const file = join(world.dir, 'roster-of-apply');
+    writeFileSync(file, text);
+    return file;
+  };
+  /** What `hierarchy apply` asks before it adopts the CAs of the folder; the message of a refusal. */
+  async function judged(
+    roster: string | undefined,
+    stage: 'dev' | 'prod',
+    digest = (caId: string) =>
+      sha256Hex(new X509Certificate(readFileSync(join(world.ceremonyDir, 'authorities', `${caId}-g1.pem`))).raw),
+  ) {
+    const adopted = ['root', 'subordinate'].map((caId) => ({ caId, generation: 1, sha256: digest(caId) }));
+    const io = { workingDirectory: world.dir };
+    const context = { option: () => roster, io } as unknown as CommandContext;
+    try {
+      return await judgeCeremony(context, world.ceremonyDir, adopted, stage);
+    } catch (cause) {
+      return cause instanceof CommandFailure ? `${cause.code}: ${cause.message}` : Promise.reject(cause);
+    }
+  }
+
+  it('is what hierarchy apply adopts from: verified with a roster in dev, and otherwise said not to be', async () => {
+    const standing = { verified: true, mode: 'rehearsal', quorum: 2, signers: ['alice', 'bob', 'carol'] };
+    expect(await judged(rosterFile(world.roster), 'dev')).toMatchObject(standing);
+    expect(await judged(undefined, 'dev')).toEqual({ verified: false, because: 'no-roster' });
+  });
+
+  it('lets hierarchy apply adopt nothing for each reason: no roster or a rehearsal in prod, a roster of others, another certificate', async () => {
+    const roster = rosterFile(world.roster);
+    expect(await judged(undefined, 'prod')).toMatch(
+      /^roster-missing: outside dev nothing is adopted .* root generation 1/,
+    );
+    expect(await judged(roster, 'prod')).toMatch(/^ceremony-refused: [\s\S]*\n {2}mode-unexpected: /);
+    expect(await judged(roster, 'dev', () => 'ab'.repeat(32))).toMatch(
+      /certificate-not-shown: authorities\/root-g1\.pem [\s\S]*certificate-not-shown: authorities\/subordinate-g1\.pem /,
+    );
+    const other = makeSshKey(join(world.dir, 'mallory'));
+    const foreign = world.roster.replace(/ssh-ed25519 \S+/, other.split(' ').slice(0, 2).join(' '));
+    expect(await judged(rosterFile(foreign), 'dev')).toMatch(/^ceremony-refused: [\s\S]*\n {2}foreign-roster: /);
   });
 
   it('is refused for every one of its bytes that is changed (chain)', async () => {

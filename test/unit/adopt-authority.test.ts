@@ -133,6 +133,24 @@ describe('adopting what a ceremony made', () => {
   });
 });
 
+describe('a CA whose issuer signs elsewhere', () => {
+  it('waits for a ceremony and fails at nothing: the key of the adopted root is not in the backend here', async () => {
+    const made = await ceremony();
+    const { outcome, steps } = await adopt(
+      { ...made, provisioners: newWorld().provisioners },
+      ({ id }) => (id === 'root' ? made.certificates.get('root') : undefined),
+      { keysMayBeElsewhere: true },
+    );
+    const told = steps.map((step) => [step.caId, step.kind, step.kind === 'skipped' ? step.reason : undefined]);
+    expect(told.slice(-3)).toEqual([
+      ['subordinate', 'skipped', 'parent-key-elsewhere'],
+      ['devices', 'skipped', 'parent-not-installed'],
+      ['workloads', 'skipped', 'parent-not-installed'],
+    ]);
+    expect([outcome.built, outcome.failed]).toEqual([['root'], []]);
+  });
+});
+
 describe('a key that people approve each signature of', () => {
   it('is neither made nor used by the builder: a ceremony is', async () => {
     const quorum = sampleHierarchy((text) =>

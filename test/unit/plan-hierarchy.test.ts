@@ -10,6 +10,7 @@ const facts: PlanFacts = {
   backendIsThere: () => true,
   isBegun: () => false,
   isAdoptable: () => false,
+  keyIsHere: () => undefined,
   isFrozen: () => false,
 };
 
@@ -91,8 +92,20 @@ describe('a plan', () => {
           '{ signQuorum: 2, model: self-managed-hsm, securityLevelMin: 3',
         ),
     );
+    const away = plan(sample, upper, { keyIsHere: ({ tier }) => tier === 'issuance' });
+    expect(reasonsOf(away).devices).toContain('`npx sealwright hierarchy request devices`');
+    expect(away.authorities.filter(({ waitsForCeremony }) => waitsForCeremony).map(({ caId }) => caId)).toEqual([
+      'devices',
+      'workloads',
+    ]);
+    // What is to be made first is not there yet, and nobody has to sign for it.
+    expect(actionsOf(plan(sample, [], { keyIsHere: () => false }))).toMatchObject({
+      root: 'create',
+      devices: 'create',
+    });
     expect(reasonsOf(plan(quorum, [])).root).toContain('2 people approve each signature');
     expect(reasonsOf(plan(quorum, [])).subordinate).toBe('its issuer root is not there');
+    expect(plan(quorum, []).authorities.every(({ waitsForCeremony }) => waitsForCeremony)).toBe(true);
     expect(actionsOf(plan(quorum, [], { isAdoptable: ({ id }) => id === 'root' }))).toMatchObject({ root: 'adopt' });
   });
 });
