@@ -69,9 +69,10 @@ function createValues(database: DatabaseSync): ValueReads {
     WHERE ca_id = ? AND dimension = ? AND value > ? AND standing > 0 ORDER BY value LIMIT ?`);
   const fromFirst = database.prepare(`SELECT value, standing FROM counted_values
     WHERE ca_id = ? AND dimension = ? AND standing > 0 ORDER BY value LIMIT ?`);
-  const standingOf = database.prepare(
-    'SELECT standing FROM counted_values WHERE ca_id = ? AND dimension = ? AND value = ?',
-  );
+  // One statement for all: a thousand single reads cost more in crossing to SQLite than in it.
+  const standingsOf = database.prepare(`SELECT coalesce(v.standing, 0) FROM json_each(?) j
+    LEFT JOIN counted_values v ON v.ca_id = ? AND v.dimension = ? AND v.value = j.value ORDER BY j.key`);
+  standingsOf.setReturnArrays(true);
   const counted = database.prepare(`SELECT count(*) AS n FROM
     (SELECT 1 FROM counted_values WHERE ca_id = ? AND dimension = ? AND standing > 0 LIMIT ?)`);
   const statements = new Map<number, StatementSync>();
@@ -101,7 +102,8 @@ function createValues(database: DatabaseSync): ValueReads {
     },
     async standings(caId, dimension, asked) {
       invariant(asked.length <= pageMax, 'out-of-bounds', `${asked.length} values in one call`);
-      return asked.map((value) => (standingOf.get(caId, dimension, value)?.standing ?? 0) as number);
+      const rows = standingsOf.all(JSON.stringify(asked), caId, dimension) as unknown as readonly [number][];
+      return rows.map(([standing]) => standing);
     },
     async countValues(caIds, dimension, countMax) {
       const first = caIds[0];
