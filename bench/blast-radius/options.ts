@@ -20,7 +20,7 @@ Measures the blast radius of a root with three issuance CAs below it, over a sma
   --json          one JSON object as the last line of standard output
   --help          this text
 
-Exit status 0 when p99 of the headline is at most 50 ms, the median of the root at most 1.2 times that of the small ledger, every figure equal to
+Exit status 0 when p99 of the headline is at most 50 ms (of CPU, where more wants to run than there are processors), the median of the root at most 1.2 times that of the small ledger, every figure equal to
 a count of all certificates at both sizes, and a recount finds the counters equal.
 `;
 

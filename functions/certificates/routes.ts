@@ -44,7 +44,7 @@ function presentAuthority(authority: AuthorityDescription) {
 }
 
 const describe = (stack: Stack) =>
-  describeAuthorities(stack.hierarchy, stack.authorities, stack.ledger, stack.environment.backends, stack.clock());
+  describeAuthorities(stack.hierarchy, stack.authorities, stack.inventory, stack.environment.backends, stack.clock());
 
 /** GET /v1/authorities. */
 export async function listAuthorities(stack: Stack): Promise<HttpResponse> {

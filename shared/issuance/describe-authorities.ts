@@ -2,8 +2,8 @@ import type { Authority, Hierarchy } from '../hierarchy/hierarchy.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import { formatDistinguishedName } from '../pki/names.ts';
 import type { AuthorityDirectory, IssuingAuthority } from './authority-directory.ts';
+import type { InventoryReads } from './inventory-ports.ts';
 import { outstandingOf } from './outstanding-of.ts';
-import type { IssuanceLedger } from './ports.ts';
 
 /** A CA as anybody may see it. */
 export interface AuthorityDescription {
@@ -28,18 +28,28 @@ export interface AuthorityDescription {
 export async function describeAuthorities(
   hierarchy: Hierarchy,
   authorities: AuthorityDirectory,
-  ledger: Pick<IssuanceLedger, 'counters'>,
+  inventory: Pick<InventoryReads, 'sums'>,
   backends: ReadonlySet<string>,
   at: EpochMs,
 ): Promise<readonly AuthorityDescription[]> {
   return Promise.all(
     hierarchy.authorities.map(async (authority) => {
       const installed = await authorities.newest(authority.id);
-      const counters = installed === undefined ? [] : await ledger.counters(authority.id);
-      const outstanding = installed === undefined ? 0 : outstandingOf(hierarchy, authority, counters, at);
+      const outstanding = installed === undefined ? 0 : await outstandingNow(hierarchy, inventory, authority, at);
       return describe(authority, installed, backends.has(authority.backend), outstanding);
     }),
   );
+}
+
+/** Anybody may ask, so that nothing is read but one sum. Below a CA that signs CAs, those of the hierarchy are what it has issued. */
+async function outstandingNow(
+  hierarchy: Hierarchy,
+  inventory: Pick<InventoryReads, 'sums'>,
+  authority: Authority,
+  at: EpochMs,
+): Promise<number> {
+  if (authority.tier !== 'issuance') return outstandingOf(hierarchy, authority, [], at);
+  return (await inventory.sums(authority.id, 'total', '', at)).outstanding;
 }
 
 function describe(
