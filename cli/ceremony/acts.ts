@@ -194,10 +194,11 @@ async function readEvidence(session: CeremonySession, _act: CeremonyAct, step: n
 
 /** The members that a transcript keeps, whatever else a description comes to hold. */
 function evidenceOf(key: KeyDescription): Evidence {
-  const { attributes, module, cluster, origin } = key;
+  const { attributes, module, cluster, origin, validatedBy } = key;
   return {
     ...pick(key, ['source', 'model', 'keyId', 'spkiSha256', 'keyAlgorithm', 'securityLevel', 'status', 'readAt']),
     ...{ standard: key.standard, certificateNumber: key.certificateNumber, cmvpStatus: key.cmvpStatus },
+    validatedBy: validatedBy && pick(validatedBy, ['who', 'statusAsOf', 'source']),
     attributes: attributes && pick(attributes, attributeNames),
     module: module && pick(module, ['manufacturer', 'model', 'serial', 'firmware', 'library']),
     cluster: cluster && clusterOf(cluster),

@@ -181,6 +181,7 @@ async function openBoth(
     library: { path, softhsmConf: context.io.environment.SOFTHSM2_CONF },
     authority,
     readPin: () => pin,
+    validations: hierarchy.modules,
     ...clusterReader(context, hierarchy),
   });
   return { token, operator: operatorOf() };

@@ -107,6 +107,7 @@ async function pkcs11Maker(stack: Stack, settings: NonNullable<Stack['environmen
     createPkcs11Backend({
       ...(describeCluster === undefined ? {} : { describeCluster }),
       library,
+      validations: stack.hierarchy.modules,
       authority: heldKeyOf(stack, issuer),
       readPin: () => {
         if (isOnTokenOfFile(stack, issuer)) return readPin();

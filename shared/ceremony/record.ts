@@ -102,6 +102,7 @@ const evidence = exactly({
   standard: optional(said),
   certificateNumber: optional(said),
   cmvpStatus: optional(oneOf('active', 'historical', 'revoked', 'unknown')),
+  validatedBy: optional(exactly({ who: oneOf('owner'), statusAsOf: said, source: said })),
   module: optional(exactly({ manufacturer: said, model: said, serial: said, firmware: said, library: said })),
   cluster: optional(cluster),
   origin: optional(

@@ -1,5 +1,5 @@
 /** Holds what a ceremony made against the hierarchy and against itself: keys, requests, certificates, evidence. */
-import { evaluateCustody } from '../custody/custody.ts';
+import { evaluateCustody, validationByOwner } from '../custody/custody.ts';
 import type { KeyDescription } from '../custody/key-description.ts';
 import { isSoftHsm } from '../custody/softhsm.ts';
 import { type Authority, addDuration, findAuthority, type Hierarchy } from '../hierarchy/hierarchy.ts';
@@ -238,6 +238,11 @@ function verifyEvidence({ body, index, at }: RecordOf<'done/read-evidence'>, sta
   const age = Date.parse(at) - evidence.readAt;
   if (Math.abs(age) > evidenceAgeMsMax)
     refuse('custody-not-met', 'the evidence is not of the time of its record', index);
+  if (evidence.cluster === undefined && evidence.module !== undefined) {
+    const listed = validationByOwner(hierarchy.modules, evidence.module, evidence.readAt);
+    if (evidence.securityLevel > listed.securityLevel || (evidence.cmvpStatus ?? 'unknown') !== listed.cmvpStatus)
+      refuse('custody-not-met', 'the validation is none that the hierarchy lists for the module', index);
+  }
   const decision = evaluateCustody(
     authority.custody,
     { spkiSha256: keySha256 ?? '', keyAlgorithm: authority.keyAlgorithm },

@@ -62,7 +62,10 @@ export function cmvpStatusAt({ historicalSince }: Pick<CmvpModule, 'historicalSi
 }
 
 /** What a validation list knows of a module. */
-export type ModuleValidation = Pick<KeyDescription, 'securityLevel' | 'standard' | 'certificateNumber' | 'cmvpStatus'>;
+export type ModuleValidation = Pick<
+  KeyDescription,
+  'securityLevel' | 'standard' | 'certificateNumber' | 'cmvpStatus' | 'validatedBy'
+>;
 
 /** Not validated, or nobody knows. */
 export const notValidated: ModuleValidation = { securityLevel: 0, cmvpStatus: 'unknown' };

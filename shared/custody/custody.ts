@@ -4,4 +4,5 @@ export * from './evaluate-cluster.ts';
 export * from './evaluate-custody.ts';
 export * from './finding.ts';
 export * from './key-description.ts';
+export * from './owner-validations.ts';
 export * from './stage.ts';

@@ -96,6 +96,8 @@ export interface KeyDescription {
   readonly standard?: string;
   readonly certificateNumber?: string;
   readonly cmvpStatus?: CmvpStatus | 'unknown';
+  /** Who looked the validation up, where it is not the list in this project: the owner of the hierarchy, when and where. */
+  readonly validatedBy?: { readonly who: 'owner'; readonly statusAsOf: string; readonly source: string };
   /** The provider's own words for the above, where it is the provider who says it. */
   readonly attestation?: string;
   readonly module?: ModuleDescription;

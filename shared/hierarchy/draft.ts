@@ -5,7 +5,16 @@
  */
 import { type Duration, parseDuration } from './duration.ts';
 import type { YamlPath } from './fault.ts';
-import type { AcmPcaMode, Authority, BackendKind, NameSubtrees, Profile, Stage, Tier } from './model.ts';
+import type {
+  AcmPcaMode,
+  Authority,
+  BackendKind,
+  NameSubtrees,
+  Profile,
+  Stage,
+  Tier,
+  ValidatedModule,
+} from './model.ts';
 
 type DeepPartial<T> = T extends readonly (infer Item)[]
   ? readonly Item[]
@@ -27,11 +36,16 @@ export interface DraftProfile extends DeepPartial<Omit<Profile, 'name' | 'validi
   readonly validity?: Duration | undefined;
 }
 
+export interface DraftModule extends DeepPartial<ValidatedModule> {
+  readonly path: YamlPath;
+}
+
 export interface Draft {
   readonly stage?: Stage | undefined;
   readonly crlBaseUrl?: string | undefined;
   readonly authorities: readonly DraftAuthority[];
   readonly profiles: readonly DraftProfile[];
+  readonly modules: readonly DraftModule[];
   /** Every id and profile name in the text, well-formed or not, so that a reference to one is not called unknown. */
   readonly idsWritten: ReadonlySet<string>;
   readonly profilesWritten: ReadonlySet<string>;
@@ -71,6 +85,10 @@ export function toDraft(
   );
   const named = isPlain(root.profiles) ? Object.entries(root.profiles) : [];
   const profiles = named.flatMap(([name, entry]) => (isPlain(entry) ? [draftProfile(name, entry)] : []));
+  const moduleList = Array.isArray(root.modules) ? root.modules : [];
+  const modules = moduleList.flatMap((entry: unknown, index) =>
+    isPlain(entry) ? [{ ...entry, path: ['modules', index] }] : [],
+  );
   const raw = isPlain(written) ? written : {};
   const rawList = Array.isArray(raw.authorities) ? raw.authorities : [];
   const byId = new Map<string, DraftAuthority>();
@@ -82,6 +100,7 @@ export function toDraft(
     crlBaseUrl: root.crlBaseUrl as string | undefined,
     authorities,
     profiles,
+    modules,
     idsWritten: new Set(rawList.flatMap((entry: unknown) => (isPlain(entry) ? [String(entry.id)] : []))),
     profilesWritten: new Set(isPlain(raw.profiles) ? Object.keys(raw.profiles) : []),
     malformed,

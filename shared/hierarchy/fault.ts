@@ -59,6 +59,11 @@ export const hierarchyFaultCodes = [
   'cmvp-revoked-prod',
   'sign-quorum-backend',
   'sign-quorum-automated',
+  // Validations by the owner
+  'module-repeated',
+  'module-softhsm',
+  'module-status-date',
+  'module-status-sunset',
   // Profiles
   'profiles-outside-issuance',
   'profile-undefined',

@@ -24,6 +24,7 @@ export type {
   ProfileNames,
   Stage,
   Tier,
+  ValidatedModule,
 } from './model.ts';
 export { type HierarchyReading, parseHierarchy } from './parse.ts';
 

@@ -83,6 +83,21 @@ export interface Profile {
   readonly requestedExtensions: { readonly drop: readonly string[]; readonly others: 'refuse' };
 }
 
+/** What the owner has looked up of an HSM's validation, by what the module reports of itself. */
+export interface ValidatedModule {
+  readonly manufacturer: string;
+  readonly model: string;
+  /** Firmware version, or its beginning by whole numbers. */
+  readonly firmware: string;
+  readonly standard: 'FIPS 140-2' | 'FIPS 140-3';
+  readonly certificateNumber: string;
+  readonly securityLevel: 1 | 2 | 3 | 4;
+  readonly status: CmvpStatus;
+  /** Day of the look-up, YYYY-MM-DD. */
+  readonly statusAsOf: string;
+  readonly source: string;
+}
+
 export interface Hierarchy {
   readonly version: 1;
   readonly stage: Stage;
@@ -91,6 +106,8 @@ export interface Hierarchy {
   /** Parents before children; among equals, the order of the file. */
   readonly authorities: readonly Authority[];
   readonly profiles: readonly Profile[];
+  /** Validations of HSMs, by the owner's word. */
+  readonly modules: readonly ValidatedModule[];
   /** First 16 hex digits of the SHA-256 of the canonical JSON of authorities and profiles, whatever their order in the file. */
   readonly policyVersion: string;
 }

@@ -3,10 +3,18 @@ import { adviceRules } from './advice-rules.ts';
 import { authorityRules } from './authority-rules.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { custodyRules } from './custody-rules.ts';
-import { type CertificatePrices, type Draft, type DraftAuthority, type DraftProfile, toDraft } from './draft.ts';
+import {
+  type CertificatePrices,
+  type Draft,
+  type DraftAuthority,
+  type DraftModule,
+  type DraftProfile,
+  toDraft,
+} from './draft.ts';
 import { durationMs } from './duration.ts';
 import { faultsMax, type HierarchyFault } from './fault.ts';
-import type { Authority, Hierarchy, Profile } from './model.ts';
+import type { Authority, Hierarchy, Profile, ValidatedModule } from './model.ts';
+import { moduleRules } from './module-rules.ts';
 import { profileRules } from './profile-rules.ts';
 import type { HierarchyRule } from './rule.ts';
 import { readShape } from './schema-faults.ts';
@@ -18,6 +26,7 @@ export const hierarchyRules: readonly HierarchyRule[] = [
   ...treeRules,
   ...authorityRules,
   ...custodyRules,
+  ...moduleRules,
   ...profileRules,
 ];
 
@@ -71,6 +80,7 @@ function toHierarchy(draft: Draft): Hierarchy {
     crlBaseUrl: (draft.crlBaseUrl ?? '').replace(/\/+$/, ''),
     authorities,
     profiles,
+    modules: draft.modules.map(toModule),
     policyVersion: policyVersion(authorities, profiles),
   };
 }
@@ -93,6 +103,10 @@ function toAuthority(draft: DraftAuthority): Authority {
     validity,
     validityMs: durationMs(validity),
   };
+}
+
+function toModule({ path: _path, ...fields }: DraftModule): ValidatedModule {
+  return fields as ValidatedModule;
 }
 
 function toProfile(draft: DraftProfile): Profile {

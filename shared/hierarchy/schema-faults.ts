@@ -43,16 +43,17 @@ export function readShape(source: YamlSource): ShapeReading {
   return { faults, sound, malformed };
 }
 
-/** One more than the schema allows of authorities and of profiles: enough to say so, and bounds what is judged. */
+/** One more than the schema allows of authorities, modules and profiles: enough to say so, and bounds what is judged. */
 const judgedMax = 65;
 
 function bounded(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const { authorities, profiles } = value as Record<string, unknown>;
+  const { authorities, modules, profiles } = value as Record<string, unknown>;
   const isMapping = typeof profiles === 'object' && profiles !== null && !Array.isArray(profiles);
   return {
     ...value,
     ...(Array.isArray(authorities) ? { authorities: authorities.slice(0, judgedMax) } : {}),
+    ...(Array.isArray(modules) ? { modules: modules.slice(0, judgedMax) } : {}),
     ...(isMapping ? { profiles: Object.fromEntries(Object.entries(profiles).slice(0, judgedMax)) } : {}),
   };
 }
@@ -116,6 +117,26 @@ const known: readonly { readonly schemaPath: RegExp; readonly code: HierarchyFau
     schemaPath: /definitions\/duration\/pattern$/,
     code: 'duration-syntax',
     says: 'is not a duration: write 3y, 90d or 1h',
+  },
+  {
+    schemaPath: /statusAsOf\/pattern$/,
+    code: 'module-status-date',
+    says: 'is no day: write 2026-11-23',
+  },
+  {
+    schemaPath: /firmware\/pattern$/,
+    code: 'value-not-allowed',
+    says: 'is not a firmware version: write 7 or 7.4, as the token reports it',
+  },
+  {
+    schemaPath: /certificateNumber\/pattern$/,
+    code: 'value-not-allowed',
+    says: 'is not the number of a CMVP certificate: digits, in quotes',
+  },
+  {
+    schemaPath: /source\/pattern$/,
+    code: 'value-not-allowed',
+    says: 'is not where it was looked up: an https:// address',
   },
   {
     schemaPath: /definitions\/identifier\/pattern$/,

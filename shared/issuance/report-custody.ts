@@ -159,8 +159,8 @@ function validationOf(key: KeyDescription, place: KeyPlace): ReportedValidation 
     certificateNumber,
     cmvpStatus,
     historicalSince: cmvpStatus === 'historical' ? record?.historicalSince : undefined,
-    statusAsOf: record?.statusAsOf,
-    source: record?.source,
+    statusAsOf: key.validatedBy?.statusAsOf ?? record?.statusAsOf,
+    source: key.validatedBy?.source ?? record?.source,
     basis: basisOf(key, place),
   };
 }
@@ -182,7 +182,9 @@ function basisOf(key: KeyDescription, place: KeyPlace): string {
     case 'file':
       return 'none: a file has no module that could be validated';
     case 'hsm':
-      return 'none: nothing is known of the validation of this module';
+      return key.validatedBy === undefined
+        ? 'none: nothing is known of the validation of this module'
+        : `the owner's entry in the hierarchy (modules), looked up by the owner on ${key.validatedBy.statusAsOf}`;
     case 'cloudhsm':
       return key.securityLevel === 0
         ? 'none: the type of HSM or the mode of the cluster is not one that a validation is known for'

@@ -11,6 +11,7 @@ import { describeKey } from '../../shared/adapters/acm-pca/describe-key.ts';
 import { createPkcs11Backend } from '../../shared/adapters/pkcs11/backend.ts';
 import { readPinFile } from '../../shared/adapters/pkcs11/softhsm.ts';
 import type { KeyDescription } from '../../shared/custody/key-description.ts';
+import type { OwnerValidation } from '../../shared/custody/owner-validations.ts';
 import { costUsd, publishedPrices } from '../../shared/inventory/prices.ts';
 import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
 import { certificatesPerMonth, hoursPerMonth } from '../../shared/issuance/cost-of-custody.ts';
@@ -69,8 +70,20 @@ async function atAws(issuer: IssuingAuthority): Promise<KeyDescription> {
   }
 }
 
-/** The token of `workloads`, as a module of another name with a cluster behind it. */
-function onCloudHsm(issuer: IssuingAuthority) {
+const ownersEntry: OwnerValidation = {
+  manufacturer: 'Example',
+  model: 'HSM 1',
+  firmware: '9.8',
+  standard: 'FIPS 140-3',
+  certificateNumber: '0000',
+  securityLevel: 3,
+  status: 'active',
+  statusAsOf: '2026-01-05',
+  source: 'https://csrc.nist.gov/projects/cryptographic-module-validation-program',
+};
+
+/** The token of `workloads`, as a module of another name, with a cluster behind it or with its owner's entries. */
+function onCloudHsm(issuer: IssuingAuthority, validations?: readonly OwnerValidation[]) {
   const label = w.sharedToken;
   return createPkcs11Backend({
     library: w.library,
@@ -82,9 +95,14 @@ function onCloudHsm(issuer: IssuingAuthority) {
     },
     readPin: () => readPinFile(newSoftHsmToken(label).pinFile),
     clock: () => w.world.now,
-    describeCluster: async () => clusterOf({ readAt: w.world.now }),
+    ...(validations === undefined
+      ? { describeCluster: async () => clusterOf({ readAt: w.world.now }) }
+      : { validations }),
     openLibrary: interposed((real) => ({
-      C_GetTokenInfo: (slot) => ({ ...real.C_GetTokenInfo(slot), manufacturerID: 'Example', model: 'HSM 1' }),
+      C_GetTokenInfo: (slot) => ({
+        ...real.C_GetTokenInfo(slot),
+        ...{ manufacturerID: 'Example', model: 'HSM 1', firmwareVersion: { major: 9, minor: 8 } },
+      }),
     })),
   });
 }
@@ -123,6 +141,35 @@ describe('a custody report', () => {
     });
     expect(JSON.stringify(byId.get('root'))).not.toMatch(/"validated"/i);
   });
+
+  itWithSoftHsm(
+    "says of another vendor's HSM that the validation is its owner's entry, with date and source",
+    async () => {
+      const of = async (validations: readonly OwnerValidation[]) => {
+        const { authorities } = await report((issuer) =>
+          issuer.caId === 'workloads' ? onCloudHsm(issuer, validations) : undefined,
+        );
+        return authorities.find(({ id }) => id === 'workloads');
+      };
+      const { certificateNumber, source, standard, status, statusAsOf } = ownersEntry;
+      const listed = await of([{ ...ownersEntry, firmware: '9', securityLevel: 1 }, ownersEntry]);
+      expect(listed).toMatchObject({
+        status: 'holds',
+        place: 'hsm',
+        evidence: { source: 'module', securityLevel: 3, cluster: null },
+        validation: { certificateNumber, source, standard, status, statusAsOf },
+      });
+      expect(listed?.validation?.basis).toBe(
+        "the owner's entry in the hierarchy (modules), looked up by the owner on 2026-01-05",
+      );
+      expect(listed?.findings).toEqual([]);
+      for (const other of [{ firmware: '9.80' }, { firmware: '8' }, { model: 'HSM 2' }, { statusAsOf: '2099-01-01' }])
+        expect(await of([{ ...ownersEntry, ...other }])).toMatchObject({
+          evidence: { securityLevel: 'none' },
+          validation: { status: 'unknown', basis: expect.stringMatching(/^none: /) },
+        });
+    },
+  );
 
   itWithSoftHsm('evidences what an emulator can, and says where one stands in', async () => {
     const { authorities } = await report((issuer) =>

@@ -4,6 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ClusterDescription, KeyOrigin } from '../../custody/key-description.ts';
+import type { OwnerValidation } from '../../custody/owner-validations.ts';
 import { SealwrightError } from '../../issuance/errors.ts';
 import type { Clock, SigningBackend, SubmitOutcome } from '../../issuance/ports.ts';
 import type { PreparedIssuance } from '../../lints/prepared-issuance.ts';
@@ -30,6 +31,8 @@ export interface Pkcs11BackendOptions {
   readonly clock: Clock;
   /** The cluster behind the library, where its provider can be asked: whose validation holds. A rejection is no evidence. */
   readonly describeCluster?: () => Promise<ClusterDescription>;
+  /** Validations of HSMs by the hierarchy's owner. */
+  readonly validations?: readonly OwnerValidation[];
   readonly sessionsMax?: number;
   readonly openLibrary?: TokenOptions['openLibrary'];
 }
@@ -97,7 +100,7 @@ async function readEvidence(backend: Backend) {
       backend.key = undefined;
       const found = await bindKey(session, keyLabel, options.authority.signingAlgorithm);
       if (found !== undefined && 'publicKey' in found) remember(backend, session, found);
-      return describeKey(session, found, { cluster, origin }, options.clock());
+      return describeKey(session, found, { cluster, origin, validations: options.validations ?? [] }, options.clock());
     });
   try {
     return await withRevival(read);

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ModuleReport } from '../../ceremony/record.ts';
 import type { ClusterDescription, KeyAttributes, KeyDescription } from '../../custody/key-description.ts';
+import type { OwnerValidation } from '../../custody/owner-validations.ts';
 import type { Authority } from '../../hierarchy/hierarchy.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
 import type { SubjectPublicKey } from '../../pki/public-key.ts';
@@ -21,6 +22,8 @@ export interface CeremonyTokenOptions {
   readonly readPin: () => string;
   /** The cluster behind the library, where its provider can be asked: whose validation holds. A rejection is no evidence. */
   readonly describeCluster?: () => Promise<ClusterDescription>;
+  /** Validations of HSMs by the hierarchy's owner. */
+  readonly validations?: readonly OwnerValidation[];
   readonly openLibrary?: TokenOptions['openLibrary'];
 }
 
@@ -105,7 +108,7 @@ export function createCeremonyToken(options: CeremonyTokenOptions): CeremonyToke
       const origin = storeOriginOf(library);
       return token.withSession(async (session) => {
         const found = await bindKey(session, keyLabel, signingAlgorithm);
-        return describeKey(session, found, { cluster, origin }, now);
+        return describeKey(session, found, { cluster, origin, validations: options.validations ?? [] }, now);
       });
     },
     close: () => token.close(),

@@ -1,12 +1,13 @@
 /** What a module says of a key: read from it, never from our configuration. */
 import { createHash, type KeyObject, verify } from 'node:crypto';
-import { notValidated, validationOfCluster } from '../../custody/cmvp-modules.ts';
+import { type ModuleValidation, notValidated, validationOfCluster } from '../../custody/cmvp-modules.ts';
 import type {
   ClusterDescription,
   KeyDescription,
   KeyOrigin,
   ModuleDescription,
 } from '../../custody/key-description.ts';
+import { type OwnerValidation, validationByOwner } from '../../custody/owner-validations.ts';
 import { isSoftHsm } from '../../custody/softhsm.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
 import { type SubjectPublicKey, toKeyObject } from '../../pki/public-key.ts';
@@ -81,6 +82,17 @@ function identify({ api, slot }: Session): ModuleDescription {
 export interface Surroundings {
   readonly cluster: ClusterDescription | undefined;
   readonly origin: KeyOrigin | undefined;
+  /** What the owner of the hierarchy has looked up; asked for where no provider says what the module is. */
+  readonly validations: readonly OwnerValidation[];
+}
+
+function validationOf(
+  module: ModuleDescription,
+  { cluster, validations }: Surroundings,
+  now: EpochMs,
+): ModuleValidation {
+  if (isSoftHsm(module)) return notValidated;
+  return cluster === undefined ? validationByOwner(validations, module, now) : validationOfCluster(cluster, now);
 }
 
 /**
@@ -90,9 +102,10 @@ export interface Surroundings {
 export function describeKey(
   session: Session,
   found: Awaited<ReturnType<typeof bindKey>>,
-  { cluster, origin: storeOrigin }: Surroundings,
+  surroundings: Surroundings,
   now: EpochMs,
 ): KeyDescription {
+  const { cluster, origin: storeOrigin } = surroundings;
   const module = identify(session);
   // SoftHSM keeps keys in files: whatever else it says, it is evidence of nothing.
   const emulated = isSoftHsm(module);
@@ -109,7 +122,7 @@ export function describeKey(
     spkiSha256,
     keyAlgorithm: bound === undefined ? '' : caKeyAlgorithmOf(bound.publicKey),
     ...(handles === undefined ? {} : { attributes: readKeyAttributes(session, handles.privateKey) }),
-    ...(emulated || cluster === undefined ? notValidated : validationOfCluster(cluster, now)),
+    ...validationOf(module, surroundings, now),
     module,
     ...(cluster === undefined ? {} : { cluster }),
     ...(origin === undefined ? {} : { origin }),
