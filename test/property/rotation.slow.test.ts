@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { tryRotations } from '../support/rotation-trial.ts';
 
-/** Fixed beforehand; what was tuned was tuned on others. */
-const seeds = Array.from({ length: 50 }, (_, index) => 1_001 + index);
+/** Fixed before the first run with them, and nothing was tuned after it. */
+const seeds = Array.from({ length: 50 }, (_, index) => 7_001 + index);
 
 describe('the estimate of a rotation, over 50 rotations of 100,000 devices that it knows the past contacts of', () => {
   const trial = tryRotations(seeds, 100_000);
