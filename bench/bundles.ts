@@ -24,7 +24,6 @@ const bytesMax = 600 * 1024;
 const queue = 'https://sqs.us-east-1.amazonaws.com/111122223333/queue';
 const environment = {
   SEALWRIGHT_STACK: 'aws',
-  SEALWRIGHT_HIERARCHY: 'hierarchy.yaml',
   SEALWRIGHT_BACKENDS: 'acm-pca',
   SEALWRIGHT_TABLE: 'sealwright',
   SEALWRIGHT_AUDIT_BUCKET: 'sealwright-audit',

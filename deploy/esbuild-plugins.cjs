@@ -2,12 +2,12 @@
  * What makes bundles small beside tree-shaking:
  * - One copy of a package. npm nests the same version of the SDK's packages under each client, since the pinned
  *   client-acm-pca has older ones at the top; esbuild takes each folder for another package.
- * - The shape of the hierarchy judged when it is packaged, and not at each cold start.
+ * - The hierarchy read and judged when it is packaged, and not at each cold start.
  * - Nothing of an HSM where there is none.
  * - The credentials of a Lambda in the place of the SDK's default chain (lambda-credentials.ts).
  */
 const { existsSync, readFileSync } = require('node:fs');
-const { dirname, join, relative } = require('node:path');
+const { dirname, join, relative, resolve } = require('node:path');
 
 const credentials = join(__dirname, 'lambda-credentials.ts');
 
@@ -44,20 +44,16 @@ const oneCopy = {
   },
 };
 
-/**
- * The shape of hierarchy.yaml is judged when it is packaged (resources.ts, which refuses to go on), by the same sources that are
- * in the bundle; in there it is not judged again, which would take a compiler and some 30 ms of each cold start.
- */
-const shapeJudged = {
-  name: 'shape-judged-when-packaged',
-  setup(/** @type {import('esbuild').PluginBuild} */ build) {
-    build.onResolve({ filter: /^ajv$/ }, () => ({ path: 'ajv', namespace: 'shape-judged' }));
-    build.onLoad({ filter: /.*/, namespace: 'shape-judged' }, () => ({
-      contents: 'export class Ajv { compile() { return () => true; } }',
-    }));
-    build.onLoad({ filter: /hierarchy\.schema\.json$/ }, () => ({ contents: '{}', loader: 'json' }));
-  },
-};
+/** The hierarchy as JSON in each bundle; a file with faults is not packaged (packaged-hierarchy.ts). */
+function hierarchyOf(/** @type {string} */ file) {
+  return {
+    name: 'hierarchy-as-json',
+    setup(/** @type {import('esbuild').PluginBuild} */ { initialOptions }) {
+      const packed = require('./packaged-hierarchy.ts').packHierarchy(file);
+      initialOptions.define = { ...initialOptions.define, SEALWRIGHT_PACKAGED_HIERARCHY: packed };
+    },
+  };
+}
 
 /** A zip has no PKCS#11 library: what speaks to one is in the image of the HSM's signer alone (deploy/hsm/). */
 const withoutHsm = {
@@ -77,5 +73,10 @@ function stubOf(/** @type {string} */ source) {
   return names.map((name) => `export function ${name}() { ${refusal}; }`).join('\n');
 }
 
-module.exports = [oneCopy, shapeJudged, withoutHsm];
-module.exports.forHsm = [oneCopy, shapeJudged];
+/** For serverless-esbuild, which hands its instance over; the file is the deployment's parameter `hierarchy`. */
+module.exports = (/** @type {{ service: { custom: { hierarchy: string } }, serviceDir: string }} */ { service, serviceDir }) => [
+  oneCopy,
+  hierarchyOf(resolve(serviceDir, service.custom.hierarchy)),
+  withoutHsm,
+];
+module.exports.forHsm = (/** @type {string} */ hierarchyFile) => [oneCopy, hierarchyOf(hierarchyFile)];

@@ -17,3 +17,9 @@ export const when = (condition: string, then: unknown, otherwise: unknown) => ({
   'Fn::If': [condition, then, otherwise],
 });
 export const noValue = { Ref: 'AWS::NoValue' };
+
+/** What osls hands to a script that a variable names. */
+export interface OslsVariables {
+  resolveConfigurationProperty(path: readonly string[]): Promise<string>;
+  resolveVariable(address: string): Promise<string>;
+}

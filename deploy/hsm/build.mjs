@@ -1,9 +1,9 @@
-/** Bundles the signer as serverless.yml does, with what speaks to an HSM in it: node deploy/hsm/build.mjs FOLDER */
+/** Bundles the signer as serverless.yml does, with what speaks to an HSM in it: node deploy/hsm/build.mjs FOLDER [HIERARCHY] */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-const [folder = 'out'] = process.argv.slice(2);
+const [folder = 'out', hierarchy = 'hierarchy.yaml'] = process.argv.slice(2);
 const { forHsm } = createRequire(import.meta.url)('../esbuild-plugins.cjs');
 
 await build({
@@ -17,7 +17,7 @@ await build({
   conditions: ['sealwright-aws', 'module'],
   mainFields: ['module', 'main'],
   external: ['pkcs11js'],
-  plugins: forHsm,
+  plugins: forHsm(hierarchy),
   banner: {
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
   },

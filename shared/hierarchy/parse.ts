@@ -1,7 +1,5 @@
-import { sha256Hex } from '../pki/hash.ts';
 import { adviceRules } from './advice-rules.ts';
 import { authorityRules } from './authority-rules.ts';
-import { canonicalJson } from './canonical-json.ts';
 import { custodyRules } from './custody-rules.ts';
 import {
   type CertificatePrices,
@@ -15,6 +13,7 @@ import { durationMs } from './duration.ts';
 import { faultsMax, type HierarchyFault } from './fault.ts';
 import type { Authority, Hierarchy, Profile, ValidatedModule } from './model.ts';
 import { moduleRules } from './module-rules.ts';
+import { policyVersion } from './policy-version.ts';
 import { profileRules } from './profile-rules.ts';
 import type { HierarchyRule } from './rule.ts';
 import { readShape } from './schema-faults.ts';
@@ -83,15 +82,6 @@ function toHierarchy(draft: Draft): Hierarchy {
     modules: draft.modules.map(toModule),
     policyVersion: policyVersion(authorities, profiles),
   };
-}
-
-/** 16 hex digits of the SHA-256 of authorities and profiles in canonical JSON, sorted by id and name: order and comments of the file do not count. */
-function policyVersion(authorities: readonly Authority[], profiles: readonly Profile[]): string {
-  const content = {
-    authorities: authorities.toSorted((a, b) => compare(a.id, b.id)),
-    profiles: profiles.toSorted((a, b) => compare(a.name, b.name)),
-  };
-  return sha256Hex(Buffer.from(canonicalJson(content), 'utf8')).slice(0, 16);
 }
 
 function toAuthority(draft: DraftAuthority): Authority {

@@ -18,7 +18,7 @@ import { createDynamoAuthorities } from '../../shared/adapters/dynamodb/authorit
 import { createTable } from '../../shared/adapters/dynamodb/calls.ts';
 import { createDynamoClient } from '../../shared/adapters/dynamodb/client.ts';
 import { createDynamoCredentials } from '../../shared/adapters/dynamodb/credentials.ts';
-import { readHierarchy } from '../../shared/adapters/stack/stack.ts';
+import { readHierarchy } from '../../shared/adapters/stack/hierarchy-file.ts';
 import { makeSecret } from '../../shared/issuance/administer-credentials.ts';
 import { buildHierarchy } from '../../shared/issuance/build-hierarchy.ts';
 import { encodePem } from '../../shared/pki/pem.ts';

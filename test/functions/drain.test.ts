@@ -9,7 +9,8 @@ import type { ServiceMessage } from '../../localstack/embedded/service-process.t
 import { setUp } from '../../localstack/embedded/set-up.ts';
 import { openStateFolder } from '../../localstack/embedded/state-folder.ts';
 import { openSqliteStore } from '../../shared/adapters/sqlite/store.ts';
-import { ledgerFile, readHierarchy } from '../../shared/adapters/stack/stack.ts';
+import { readHierarchy } from '../../shared/adapters/stack/hierarchy-file.ts';
+import { ledgerFile } from '../../shared/adapters/stack/stack.ts';
 import {
   dns,
   freshName,

@@ -257,7 +257,8 @@ export async function startLocalStack(options: LocalOptions = {}): Promise<Local
     SEALWRIGHT_LOG_LEVEL: 'ERROR',
     POWERTOOLS_DEV: 'false',
   });
-  const { readHierarchy, enrolmentQueueName, signingQueueName } = await import('../../shared/adapters/stack/stack.ts');
+  const { readHierarchy } = await import('../../shared/adapters/stack/hierarchy-file.ts');
+  const { enrolmentQueueName, signingQueueName } = await import('../../shared/adapters/stack/stack.ts');
   const { processEmbeddedStack } = await import('../../shared/adapters/stack/embedded-stack.ts');
   const { openStateFolder } = await import('../../localstack/embedded/state-folder.ts');
   const { setUp } = await import('../../localstack/embedded/set-up.ts');

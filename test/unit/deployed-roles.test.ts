@@ -5,7 +5,7 @@ import { alarmResources } from '../../deploy/alarms.ts';
 import { deployedResources } from '../../deploy/resources.ts';
 import { grants, roleIdOf, type Statement, statementsOf } from '../../deploy/roles.ts';
 import costs from '../../docs/data-model-costs.json' with { type: 'json' };
-import { readHierarchy } from '../../shared/adapters/stack/stack.ts';
+import { readHierarchy } from '../../shared/adapters/stack/hierarchy-file.ts';
 import { alarmNames } from '../../shared/issuance/alarms.ts';
 import { leafTemplateArn } from '../../shared/issuance/build-intent.ts';
 
@@ -144,7 +144,7 @@ describe('roles', () => {
 });
 
 describe('the template', () => {
-  const { Resources: made } = deployedResources(hierarchy);
+  const { Resources: made } = deployedResources(hierarchy, 'dev');
 
   it('has an alarm for each that is logged, and for age, dead letters and the quota (an-alarm-each)', () => {
     const logged = Object.values(alarmResources).flatMap(({ Properties }) =>
@@ -173,5 +173,27 @@ describe('the template', () => {
     expect(made.RenewApi!.Properties.DisableExecuteApiEndpoint).toBe(true);
     expect(made.RenewDomain!.Properties).toHaveProperty('MutualTlsAuthentication');
     expect(made.EnrollDomain!.Properties).not.toHaveProperty('MutualTlsAuthentication');
+  });
+});
+
+describe('the domain', () => {
+  const domainOf = (stage: 'dev' | 'prod', of: 'dev' | 'prod') =>
+    deployedResources({ ...hierarchy, stage: of }, stage).Parameters.DomainName as {
+      readonly Default?: string;
+      readonly AllowedPattern?: string;
+    };
+
+  it('may be left out in dev alone, since execute-api answers without it (prod-has-domain)', () => {
+    expect(domainOf('dev', 'dev')).toMatchObject({ Default: '' });
+    expect(domainOf('dev', 'dev').AllowedPattern).toBeUndefined();
+    for (const [stage, of] of [
+      ['prod', 'dev'],
+      ['dev', 'prod'],
+      ['prod', 'prod'],
+    ] as const) {
+      const { AllowedPattern = '', Default } = domainOf(stage, of);
+      const allowed = new RegExp(`^(?:${AllowedPattern})$`);
+      expect([Default, allowed.test(''), allowed.test('fleet.example')]).toEqual([undefined, false, true]);
+    }
   });
 });

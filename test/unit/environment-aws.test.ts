@@ -5,7 +5,7 @@ import { type AwsEnvironment, emulatorFaults } from '../../shared/adapters/stack
 const queue = (name: string, account = '111122223333') => `https://sqs.us-east-1.amazonaws.com/${account}/${name}`;
 const whole = {
   SEALWRIGHT_STACK: 'aws',
-  SEALWRIGHT_HIERARCHY: 'hierarchy.yaml',
+
   SEALWRIGHT_BACKENDS: 'acm-pca',
   SEALWRIGHT_TABLE: 'sealwright-prod',
   SEALWRIGHT_AUDIT_BUCKET: 'sealwright-audit',

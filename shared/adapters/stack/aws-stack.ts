@@ -16,21 +16,15 @@ import { createCounterInventory } from '../ledger/inventory-of-counters.ts';
 import { createSqsClient } from '../sqs/client.ts';
 import { createSqsDeadLetters } from '../sqs/dead-letters.ts';
 import { createSqsQueue } from '../sqs/queue.ts';
-import {
-  enrolmentQueueName,
-  readHierarchy,
-  receiveCountMax,
-  type Stack,
-  signingQueueName,
-  systemClock,
-} from './base.ts';
+import { enrolmentQueueName, receiveCountMax, type Stack, signingQueueName, systemClock } from './base.ts';
 import { EnvironmentError, parseEnvironment } from './environment.ts';
 import type { AwsEnvironment } from './environment-aws.ts';
 import { emulatorFaults } from './environment-aws.ts';
+import { packagedHierarchy } from './packaged-hierarchy.ts';
 
 /** Opens the stack on DynamoDB and SQS. Throws `EnvironmentError` outside stage `dev` for anything that is an emulator's. */
 export function openAwsStack(environment: AwsEnvironment): Stack {
-  const hierarchy = readHierarchy(environment.hierarchyFile);
+  const hierarchy = packagedHierarchy();
   const faults = emulatorFaults(environment, hierarchy.stage);
   if (faults.length > 0) throw new EnvironmentError(faults);
   const { endpoints, region, tableName } = environment;

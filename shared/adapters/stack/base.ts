@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { Hierarchy } from '../../hierarchy/hierarchy.ts';
-import { parseHierarchy } from '../../hierarchy/hierarchy.ts';
 import type { RaiseAlarm } from '../../issuance/alarms.ts';
 import type { AuthorityDirectory } from '../../issuance/authority-directory.ts';
 import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
@@ -56,22 +54,6 @@ export function signingQueueName(backend: string): string {
 
 /** A message delivered this often without success goes to its dead-letter queue; the same as maxReceiveCount in serverless.yml. */
 export const receiveCountMax = 10;
-
-export class HierarchyError extends Error {
-  readonly code = 'hierarchy-invalid';
-}
-
-/** Reads hierarchy.yaml. Throws `HierarchyError` whose message lists every fault with its line. */
-export function readHierarchy(file: string): Hierarchy {
-  const result = parseHierarchy(readFileSync(file, 'utf8'));
-  if (result.ok) return result.hierarchy;
-  const faults = result.faults.map(
-    ({ line, column, message, code }) => `  ${file}:${line}:${column}  ${message}  (${code})`,
-  );
-  throw new HierarchyError(
-    `the hierarchy is refused, ${faults.length === 1 ? 'for one fault' : `for ${faults.length} faults`}:\n${faults.join('\n')}`,
-  );
-}
 
 export const systemClock: Clock = () => Date.now();
 

@@ -4,16 +4,9 @@ import { createAuthorityDirectory } from '../../issuance/authority-directory.ts'
 import type { QueueConsumer, WorkQueue } from '../../issuance/ports.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
-import {
-  enrolmentQueueName,
-  ledgerFile,
-  readHierarchy,
-  receiveCountMax,
-  type Stack,
-  signingQueueName,
-  systemClock,
-} from './base.ts';
+import { enrolmentQueueName, ledgerFile, receiveCountMax, type Stack, signingQueueName, systemClock } from './base.ts';
 import { type EmbeddedEnvironment, EnvironmentError, parseEnvironment } from './environment.ts';
+import { readHierarchy } from './hierarchy-file.ts';
 
 export interface EmbeddedStack extends Stack {
   /** The consumer's side of a queue, for the event source mappings of the embedded host. */

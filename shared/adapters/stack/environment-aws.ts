@@ -5,8 +5,6 @@ import { type AcmPcaQuotas, type CloudHsmPlace, parseCloudHsm, type Variables } 
 /** The environment of a Lambda, as serverless.yml sets it. */
 export interface AwsEnvironment {
   readonly stack: 'aws';
-  /** hierarchy.yaml, packaged with the function. */
-  readonly hierarchyFile: string;
   /** Kinds of backend that have a signer in this deployment; in a signer, its own. */
   readonly backends: ReadonlySet<BackendKind>;
   readonly region: string;
@@ -40,7 +38,6 @@ export interface AwsQueue {
 
 /** What both stacks read, and the faults found so far, to which this adds. */
 export interface CommonVariables {
-  readonly hierarchyFile: string;
   readonly backends: ReadonlySet<BackendKind>;
   readonly quotas: AcmPcaQuotas;
   readonly logLevel: AwsEnvironment['logLevel'];
@@ -61,7 +58,7 @@ export function parseAwsEnvironment(variables: Variables, common: CommonVariable
     const value = matching(name, /^https?:\/\/[!-~]{1,400}$/, 'the URL of a queue');
     return value;
   };
-  const { backends, hierarchyFile, logLevel, quotas } = common;
+  const { backends, logLevel, quotas } = common;
   if (backends.has('software')) faults.push('SEALWRIGHT_BACKENDS names software: no function has that backend');
   const names = ['enrolment', ...[...backends].map((backend) => `signing-${backend}`)];
   const queues = new Map(
@@ -78,7 +75,6 @@ export function parseAwsEnvironment(variables: Variables, common: CommonVariable
   const hasHsm = ['SEALWRIGHT_PKCS11_MODULE', 'SEALWRIGHT_PKCS11_PIN_SECRET'].some((name) => variables[name]);
   return {
     stack: 'aws',
-    hierarchyFile,
     backends,
     region,
     tableName: matching('SEALWRIGHT_TABLE', tableForm, 'the name of a table'),

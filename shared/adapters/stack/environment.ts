@@ -119,7 +119,6 @@ export function parseEnvironment(variables: Variables): Environment {
     .filter((kind) => kind !== '');
   const backends = new Set(kinds.map((kind) => oneOf('SEALWRIGHT_BACKENDS', kind, backendKinds)));
   const common = {
-    hierarchyFile: required('SEALWRIGHT_HIERARCHY'),
     backends,
     quotas: backends.has('acm-pca') ? parseQuotas(variables, faults) : {},
     logLevel: oneOf('SEALWRIGHT_LOG_LEVEL', variables.SEALWRIGHT_LOG_LEVEL ?? 'WARN', logLevels),
@@ -132,12 +131,12 @@ export function parseEnvironment(variables: Variables): Environment {
 
 function parseEmbedded(
   variables: Variables,
-  { backends, hierarchyFile, logLevel, quotas }: CommonVariables,
+  { backends, logLevel, quotas }: CommonVariables,
   required: (name: string) => string,
 ): EmbeddedEnvironment {
   return {
     stack: 'embedded',
-    hierarchyFile,
+    hierarchyFile: required('SEALWRIGHT_HIERARCHY'),
     stateDir: required('SEALWRIGHT_STATE'),
     backends,
     acmPca: backends.has('acm-pca')
