@@ -8,8 +8,8 @@ import {
   type OptionDescription,
   UsageError,
 } from './command.ts';
-import { commands as allCommands } from './commands/index.ts';
-import { helpOf, helpOfCommand } from './help.ts';
+import { commands as allCommands, commandGroups } from './commands/index.ts';
+import { helpOf, helpOfCommand, helpOfFamily } from './help.ts';
 import { connect, urlDefault } from './service.ts';
 import { printable, printableJson, styled, wantsColor } from './terminal/text.ts';
 
@@ -18,7 +18,7 @@ export const globalOptions: Readonly<Record<string, OptionDescription>> = {
   state: {
     type: 'string',
     value: 'DIR',
-    help: 'state folder whose tokens.json is used (.sealwright); SEALWRIGHT_TOKEN goes before it',
+    help: 'state folder (.sealwright); its tokens.json is used unless SEALWRIGHT_TOKEN is set',
   },
   json: { type: 'boolean', help: 'one JSON object on standard output' },
   help: { type: 'boolean', help: 'this help' },
@@ -154,13 +154,13 @@ function withoutCommand(
       return 0;
     }
     const asked = word !== undefined || before.includes('--help');
-    (asked ? io.stdout : io.stderr).write(helpOf(commands, globalOptions));
+    (asked ? io.stdout : io.stderr).write(helpOf(commandGroups, globalOptions));
     return asked ? 0 : 2;
   }
   const family = commands.filter((command) => command.name.startsWith(`${word} `));
   if (family.length > 0) {
     if (words.includes('--help')) {
-      io.stdout.write(helpOf(family, globalOptions));
+      io.stdout.write(helpOfFamily(word, family, globalOptions));
       return 0;
     }
     throw new UsageError(`${word} is followed by ${family.map(({ name }) => name.slice(word.length + 1)).join(', ')}`);

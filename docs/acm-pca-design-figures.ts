@@ -71,10 +71,10 @@ export function validityFigure(hierarchy: Hierarchy, from: number): string {
   const end = addDuration(from, { text: `${years}y`, years });
   const x = (at: number) => Math.round(left + ((at - from) / (end - from)) * years * scale);
   const body: string[] = [];
-  const height = 40 + hierarchy.authorities.length * 30;
+  const bottom = 40 + hierarchy.authorities.length * 30;
   for (let year = 0; year <= years; year += 1) {
     const at = left + year * scale;
-    body.push(`<path class="g" d="M${at} 24V${height - 8}"/>`);
+    body.push(`<path class="g" d="M${at} 24V${bottom - 8}"/>`);
     if (year % 5 === 0) body.push(text(at, 18, year === 0 ? 'made' : `${year} years`, 's', 'middle'));
   }
   for (const [index, authority] of hierarchy.authorities.entries()) {
@@ -88,7 +88,22 @@ export function validityFigure(hierarchy: Hierarchy, from: number): string {
       text(x(notAfter) + 6, y + 15, authority.validity.text, 's'),
     );
   }
-  return svg(left + years * scale + 40, height, 'How long each CA signs, and how long what it signed runs', body);
+  const legend = [
+    { at: left, style: 'i', says: 'issues' },
+    { at: left + 90, style: 'd', says: 'issues its longest leaf no longer; what it issued runs out' },
+  ];
+  for (const { at, says, style: fill } of legend)
+    body.push(
+      `<rect class="${fill}" x="${at}" y="${bottom + 4}" width="12" height="12" rx="2"/>`,
+      text(at + 18, bottom + 15, says, 's'),
+    );
+  return svg(left + years * scale + 40, bottom + 28, 'How long each CA signs, and how long what it signed runs', body);
+}
+
+/** At least the value, and a number whose quarters are round: 99,990 → 100,000. */
+function roundedUp(value: number): number {
+  const unit = 10 ** Math.max(0, Math.floor(Math.log10(value)) - 1);
+  return 4 * unit * Math.ceil(value / (4 * unit));
 }
 
 /** What would be outstanding if nothing were issued any more: how a compromise runs out by itself. */
@@ -106,7 +121,7 @@ export function exposureFigure(counters: Readonly<Record<string, readonly Counte
       ),
     ),
   }));
-  const most = Math.max(1, ...curves.flatMap(({ values }) => values));
+  const most = roundedUp(Math.max(1, ...curves.flatMap(({ values }) => values)));
   for (let part = 0; part <= 4; part += 1) {
     const y = top + height - (part * height) / 4;
     body.push(`<path class="g" d="M${left} ${y}H${left + width}"/>`);

@@ -18,7 +18,7 @@ export const authoritiesCommands: readonly Command[] = [
   {
     name: 'hierarchy show',
     arguments: [],
-    summary: 'the CAs as a tree',
+    summary: 'show the CAs of a running service as a tree',
     options: {},
     examples: ['npx sealwright hierarchy show'],
     run: list,

@@ -12,7 +12,7 @@ import { type Command, type CommandContext, CommandFailure, type OptionDescripti
 import { printable, styled } from '../terminal/text.ts';
 
 const holdOptions: Readonly<Record<string, OptionDescription>> = {
-  out: { type: 'string', value: 'DIR', help: 'folder of the ceremony (ceremony in the state folder)' },
+  out: { type: 'string', value: 'DIR', help: 'where transcript and certificates go (STATE/ceremony)' },
   answers: { type: 'string', value: 'FILE', help: 'answers from a file instead of the terminal' },
 };
 
@@ -20,7 +20,7 @@ export const ceremonyCommands: readonly Command[] = [
   {
     name: 'ceremony rehearse',
     arguments: ['SCRIPT'],
-    summary: 'hold the key ceremony of a script on SoftHSM, on this machine',
+    summary: 'rehearse the key ceremony of a script on SoftHSM, on this machine',
     options: holdOptions,
     examples: ['npx sealwright ceremony rehearse docs/ceremony/root.yaml --state .sealwright-ceremony'],
     run: (context) => hold(context, 'rehearsal'),
@@ -28,22 +28,24 @@ export const ceremonyCommands: readonly Command[] = [
   {
     name: 'ceremony run',
     arguments: ['SCRIPT'],
-    summary: 'hold it on the module of SEALWRIGHT_PKCS11_MODULE',
+    summary: 'hold the ceremony, on the HSM whose PKCS #11 library SEALWRIGHT_PKCS11_MODULE names',
     options: {
       ...holdOptions,
-      pin: { type: 'string', value: 'SOURCE', help: 'fd:N, file:PATH, prompt or secretsmanager:ARN (prompt)' },
+      pin: {
+        type: 'string',
+        value: 'SOURCE',
+        help: 'where the PIN is read: fd:N, file:PATH, secretsmanager:ARN or prompt (prompt)',
+      },
       cluster: { type: 'string', value: 'ID', help: 'CloudHSM cluster behind the module, to be asked what it is' },
       region: { type: 'string', value: 'REGION', help: 'Region of the cluster (AWS_REGION)' },
     },
-    examples: [
-      'SEALWRIGHT_PKCS11_MODULE=/opt/hsm/pkcs11.so npx sealwright ceremony run root.yaml --out /media/root-g1',
-    ],
+    examples: ['SEALWRIGHT_PKCS11_MODULE=/opt/hsm/pkcs11.so npx sealwright ceremony run root.yaml --out root-g1'],
     run: (context) => hold(context, 'run'),
   },
   {
     name: 'ceremony roster',
     arguments: ['SCRIPT'],
-    summary: 'whose signatures count for a script: to be handed to verifiers apart from the transcript',
+    summary: 'print whose signatures count for a script; give it to verifiers apart from the transcript',
     options: {},
     examples: ['npx sealwright ceremony roster docs/ceremony/root.yaml > roster'],
     run: roster,
@@ -51,12 +53,20 @@ export const ceremonyCommands: readonly Command[] = [
   {
     name: 'ceremony verify',
     arguments: ['TRANSCRIPT'],
-    summary: 'whether a transcript is that of the ceremony which the witnesses on a roster saw',
+    summary: 'check that a transcript is what the witnesses on a roster signed; needs no network and no HSM',
     options: {
       roster: { type: 'string', value: 'FILE', help: 'the roster, from another source than the transcript' },
-      signatures: { type: 'string', value: 'DIR', help: 'folder of the .sig files (signatures, beside it)' },
-      rehearsal: { type: 'string', value: 'TRANSCRIPT', help: 'refuse what differs from it and may not' },
-      mode: { type: 'string', value: 'MODE', help: 'refuse all but this: rehearsal or run' },
+      signatures: {
+        type: 'string',
+        value: 'DIR',
+        help: 'folder of the .sig files (signatures, beside the transcript)',
+      },
+      rehearsal: {
+        type: 'string',
+        value: 'TRANSCRIPT',
+        help: 'transcript of the rehearsal: refuse what differs and may not',
+      },
+      mode: { type: 'string', value: 'MODE', help: 'refuse a transcript of the other mode: rehearsal or run' },
     },
     examples: [
       'npx sealwright ceremony verify .sealwright/ceremony --roster roster',

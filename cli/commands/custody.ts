@@ -9,7 +9,7 @@ export const custodyCommands: readonly Command[] = [
   {
     name: 'custody report',
     arguments: ['[CA]'],
-    summary: 'where the key of each CA lives, by evidence read now; who can sign, backup, cost; models compared',
+    summary: 'where each CA key lives, by evidence read now: who can sign with it, backup, cost; compares models',
     options: { markdown: { type: 'boolean', help: 'as Markdown, for a document' } },
     examples: [
       'npx sealwright custody report',

@@ -23,21 +23,20 @@ import { printable } from '../terminal/text.ts';
 import { isUnfinished, planJson, renderOutcome, renderPlan, toldOf } from './hierarchy-output.ts';
 
 const options: Readonly<Record<string, OptionDescription>> = {
-  hierarchy: { type: 'string', value: 'FILE', help: 'the hierarchy (hierarchy.yaml)' },
-  adopt: { type: 'string', value: 'DIR', help: 'output of a ceremony to take over (STATE/ceremony when it is there)' },
-  roster: {
+  hierarchy: { type: 'string', value: 'FILE', help: 'the hierarchy (SEALWRIGHT_HIERARCHY, hierarchy.yaml)' },
+  adopt: {
     type: 'string',
-    value: 'FILE',
-    help: 'verify that ceremony’s transcript by this roster; in prod it has to be',
+    value: 'DIR',
+    help: 'folder of a ceremony whose CAs are taken over (STATE/ceremony, when there is one)',
   },
   'air-gapped': { type: 'boolean', help: 'adopt CAs above the issuance tier whose key is on no token here' },
   pin: {
     type: 'string',
     multiple: true,
     value: 'TOKEN=SOURCE',
-    help: 'where a token’s PIN is read: fd:N, file:PATH, prompt, secretsmanager:ARN; in dev the state folder has them',
+    help: 'where a token’s PIN is read: fd:N, file:PATH, secretsmanager:ARN or prompt; in dev the state folder has it',
   },
-  region: { type: 'string', value: 'REGION', help: 'of ACM PCA, outside dev, and of the table (us-east-1)' },
+  region: { type: 'string', value: 'REGION', help: 'Region of ACM PCA, outside dev, and of the table (us-east-1)' },
   table: {
     type: 'string',
     value: 'NAME',
@@ -49,7 +48,7 @@ export const hierarchyCommands: readonly Command[] = [
   {
     name: 'hierarchy plan',
     arguments: [],
-    summary: 'what apply would do, and which CA stops issuing when; changes nothing',
+    summary: 'show what apply would do, and when each CA stops issuing; changes nothing',
     options,
     examples: ['npx sealwright hierarchy plan', 'npx sealwright hierarchy plan --hierarchy next.yaml --json'],
     run: plan,
@@ -57,8 +56,15 @@ export const hierarchyCommands: readonly Command[] = [
   {
     name: 'hierarchy apply',
     arguments: [],
-    summary: 'make the CAs of the file, adopt those of a ceremony; can be interrupted and run again',
-    options,
+    summary: 'make the CAs of hierarchy.yaml, adopt those of a ceremony; can be interrupted and run again',
+    options: {
+      ...options,
+      roster: {
+        type: 'string',
+        value: 'FILE',
+        help: 'whose signatures count: verifies the transcript of the ceremony before anything is adopted; needed in prod',
+      },
+    },
     examples: [
       'npx sealwright hierarchy apply',
       'npx sealwright hierarchy apply --adopt root-g1 --roster roster --air-gapped',
@@ -69,7 +75,7 @@ export const hierarchyCommands: readonly Command[] = [
   {
     name: 'hierarchy request',
     arguments: ['CA'],
-    summary: 'the certification request of a CA, to be signed elsewhere, as in a ceremony; makes its key, or finds it',
+    summary: 'take out the certification request of a CA, to be signed in a ceremony; makes its key if there is none',
     options: { ...options, out: { type: 'string', value: 'FILE', help: 'where to write it (standard output)' } },
     examples: ['npx sealwright hierarchy request subordinate --out subordinate.csr'],
     run: request,

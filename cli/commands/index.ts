@@ -15,21 +15,25 @@ import { recountCommand } from './recount.ts';
 import { stateCommands } from './state.ts';
 import { statusCommand } from './status.ts';
 
-/** Every command, in the order of the help. A new one is a file beside this one and a line here. */
-export const commands: readonly Command[] = [
-  enrollCommand,
-  statusCommand,
-  ...authoritiesCommands,
-  ...hierarchyCommands,
-  blastRadiusCommand,
-  recountCommand,
-  ...credentialCommands,
-  ...operatorCommands,
-  ...nameCommands,
-  ...orphanCommands,
-  ...auditCommands,
-  ...custodyCommands,
-  ...stateCommands,
-  ...dlqCommands,
-  ...ceremonyCommands,
+/** Commands that are used for one purpose, under its heading in the help. */
+export interface CommandGroup {
+  readonly title: string;
+  readonly commands: readonly Command[];
+}
+
+/** In the order of the help. A new command is a file beside this one and a line here. */
+export const commandGroups: readonly CommandGroup[] = [
+  { title: 'certificates', commands: [enrollCommand, statusCommand] },
+  {
+    title: 'certification authorities and their keys',
+    commands: [...authoritiesCommands, ...hierarchyCommands, ...custodyCommands, ...ceremonyCommands],
+  },
+  { title: 'who may ask', commands: [...credentialCommands, ...operatorCommands, ...nameCommands] },
+  {
+    title: 'when something is wrong',
+    commands: [blastRadiusCommand, ...dlqCommands, ...orphanCommands, ...auditCommands, recountCommand],
+  },
+  { title: 'backup', commands: stateCommands },
 ];
+
+export const commands: readonly Command[] = commandGroups.flatMap((group) => group.commands);

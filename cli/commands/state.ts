@@ -9,7 +9,7 @@ export const stateCommands: readonly Command[] = [
   {
     name: 'state backup',
     arguments: ['DIR'],
-    summary: 'copy the state folder (--state) to DIR while the service runs: ledger, and keys of development',
+    summary: 'copy the ledger, and in dev the keys, of the state folder to DIR, while the service runs',
     options: { 'ledger-only': { type: 'boolean', help: 'without keys, PINs and tokens of callers' } },
     examples: ['npx sealwright state backup /backups/monday', 'npx sealwright state backup b --ledger-only'],
     run: backup,
@@ -25,7 +25,7 @@ export const stateCommands: readonly Command[] = [
   {
     name: 'state restore',
     arguments: ['DIR'],
-    summary: 'verify a backup and copy it to a new state folder; says what to do before it issues again',
+    summary: 'verify a backup, copy it to a new state folder, and say what to do before it issues again',
     options: { into: { type: 'string', value: 'DIR', help: 'the new state folder: not there yet, or empty' } },
     examples: ['npx sealwright state restore /backups/monday --into restored', 'npm start -- --state restored'],
     run: restore,

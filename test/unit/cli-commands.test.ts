@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => world.end());
 
 describe('the command line', () => {
-  it('lists every command in its help, and each command has help of its own within 140 columns', async () => {
+  it('lists every command in its help, and each command has help of its own within 100 columns', async () => {
     const { status, stdout } = await world.run(['--help']);
     expect(status).toBe(0);
     for (const command of commands) {
@@ -24,7 +24,7 @@ describe('the command line', () => {
       expect(help.status).toBe(0);
       expect(help.stdout).toContain(`usage: npx sealwright ${command.name}`);
       for (const name of Object.keys(command.options)) expect(help.stdout).toContain(`--${name}`);
-      for (const line of `${stdout}${help.stdout}`.split('\n')) expect(textWidth(line), line).toBeLessThanOrEqual(140);
+      for (const line of `${stdout}${help.stdout}`.split('\n')) expect(textWidth(line), line).toBeLessThanOrEqual(100);
     }
     expect(world.service!.seen).toHaveLength(0);
   });
