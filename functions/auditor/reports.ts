@@ -1,5 +1,6 @@
 import { setTimeout as setTimer } from 'node:timers/promises';
 import type { ObjectReader } from '../../shared/adapters/acm-pca/audit-reports.ts';
+import type { SignedReaderOptions } from '../../shared/adapters/s3/signed-reader.ts';
 import type { processStack } from '../../shared/adapters/stack/stack.ts';
 import type { CompareReportPorts } from '../../shared/issuance/compare-report.ts';
 import type { AuditReports } from '../../shared/issuance/ports.ts';
@@ -76,23 +77,24 @@ async function createAuditReports({ environment, hierarchy }: Stack): Promise<Au
   const isAws = endpoint === undefined || isAwsAcmPcaEndpoint(endpoint);
   const { createAcmPcaClient } = await import('../../shared/adapters/acm-pca/client.ts');
   const { createAcmPcaAuditReports } = await import('../../shared/adapters/acm-pca/audit-reports.ts');
+  const client = createAcmPcaClient({
+    stage: hierarchy.stage,
+    region,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    // An emulator is shown credentials that open nothing.
+    ...(isAws ? {} : { credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' } }),
+  });
   return createAcmPcaAuditReports({
-    client: createAcmPcaClient({
-      stage: hierarchy.stage,
-      region,
-      ...(endpoint === undefined ? {} : { endpoint }),
-      // An emulator is shown credentials that open nothing.
-      ...(isAws ? {} : { credentials: { accessKeyId: 'emulator', secretAccessKey: 'emulator' } }),
-    }),
+    client,
     bucket: acmPca.auditBucket,
-    readObject: isAws ? await s3Reader(region) : await localReader(endpoint),
+    readObject: isAws ? await s3Reader(region, client.config.credentials) : await localReader(endpoint),
   });
 }
 
-async function s3Reader(region: string): Promise<ObjectReader> {
-  const { createS3Client } = await import('../../shared/adapters/s3/client.ts');
-  const { createS3ObjectStore } = await import('../../shared/adapters/s3/object-store.ts');
-  return createS3ObjectStore(createS3Client({ region })).read;
+/** With the credentials that the CA is asked with: the bucket is of the same account. */
+async function s3Reader(region: string, credentials: SignedReaderOptions['credentials']): Promise<ObjectReader> {
+  const { createSignedReader } = await import('../../shared/adapters/s3/signed-reader.ts');
+  return createSignedReader({ region, credentials });
 }
 
 async function localReader(endpoint: string): Promise<ObjectReader> {

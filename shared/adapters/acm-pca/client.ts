@@ -30,11 +30,16 @@ const partitionSuffixes: readonly (readonly [prefix: string, suffix: string])[] 
   ['eusc-', 'amazonaws.eu'],
 ];
 
-/** AWS's public endpoint of ACM PCA in a Region. */
-export function awsAcmPcaEndpoint(region: string): string {
+/** The host of a service of AWS's in a Region, as `s3.eu-central-1.amazonaws.com`. RangeError for what is no Region. */
+export function awsHost(service: string, region: string): string {
   if (!/^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$/.test(region)) throw new RangeError('not the name of an AWS Region');
   const suffix = partitionSuffixes.find(([prefix]) => region.startsWith(prefix))?.[1] ?? 'amazonaws.com';
-  return `https://acm-pca.${region}.${suffix}`;
+  return `${service}.${region}.${suffix}`;
+}
+
+/** AWS's public endpoint of ACM PCA in a Region. */
+export function awsAcmPcaEndpoint(region: string): string {
+  return `https://${awsHost('acm-pca', region)}`;
 }
 
 /**

@@ -3,6 +3,7 @@
  * there entirely or not at all (https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel).
  */
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { ObjectError, readResumed } from './resumed-read.ts';
 
 export interface ObjectStore {
   /**
@@ -29,50 +30,20 @@ export type ReplaceOutcome =
   /** Somebody else has replaced it, or it is there already, or not there. */
   | { readonly kind: 'conflict' };
 
-/** What is wrong with an object, as against the world: nothing may be concluded from its bytes. */
-export class ObjectError extends Error {
-  override readonly name = 'ObjectError';
-}
-
-/** Connections for one object: a report of gigabytes takes minutes, in which one may break. */
-const connectionsMax = 5;
-
 export function createS3ObjectStore(client: S3Client): ObjectStore {
   return {
-    async *read(bucket, key) {
-      let at = 0;
-      let length: number | undefined;
-      let version: string | undefined;
-      for (let connection = 1; length === undefined || at < length; connection++) {
+    read: (bucket, key) =>
+      readResumed(key, async (from, version) => {
         const { Body, ContentLength, ETag } = await client.send(
           new GetObjectCommand({
             Bucket: bucket,
             Key: key,
-            ...(at === 0 ? {} : { Range: `bytes=${at}-` }),
+            ...(from === 0 ? {} : { Range: `bytes=${from}-` }),
             ...(version === undefined ? {} : { IfMatch: version }),
           }),
         );
-        if (Body === undefined || ContentLength === undefined)
-          throw new ObjectError(`${key} was answered without bytes`);
-        if (length !== undefined && at + ContentLength !== length)
-          throw new ObjectError(`${key} has another length now`);
-        length ??= ContentLength;
-        version ??= ETag;
-        if (length === 0) return;
-        try {
-          for await (const chunk of Body as AsyncIterable<Uint8Array>) {
-            at += chunk.length;
-            if (at > length) throw new ObjectError(`${key} is longer than it says`);
-            yield chunk;
-          }
-        } catch (cause) {
-          // Without a version another object could go on where this one broke.
-          if (cause instanceof ObjectError || version === undefined || connection >= connectionsMax) throw cause;
-          continue;
-        }
-        if (at < length && connection >= connectionsMax) throw new ObjectError(`${key} ends before its length`);
-      }
-    },
+        return { body: Body as AsyncIterable<Uint8Array> | undefined, length: ContentLength, version: ETag };
+      }),
     async replace(bucket, key, { bytes, contentType, cacheControl }, expected) {
       const command = new PutObjectCommand({
         Bucket: bucket,
