@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type ParsedOptions, readOptions } from '../read-options.ts';
 
 /** `npm run bench -- pacing OPTIONS`. */
 export interface PacingOptions {
@@ -29,53 +29,22 @@ of its own. Exit status 0 when at least 98 % of the rate was reached after the f
 were throttled, and the CA has a certificate for each request.
 `;
 
-export type ParsedPacingOptions =
-  | { readonly kind: 'options'; readonly options: PacingOptions }
-  | { readonly kind: 'help' }
-  | { readonly kind: 'usage'; readonly faults: readonly string[] };
-
 /** Reads the command line; every fault at once. */
-export function parsePacingOptions(args: readonly string[]): ParsedPacingOptions {
-  let values: ReturnType<typeof parse>;
-  try {
-    values = parse(args);
-  } catch (cause) {
-    return { kind: 'usage', faults: [(cause as Error).message] };
-  }
-  if (values.help) return { kind: 'help' };
-  const faults: string[] = [];
-  const number = (name: 'signers' | 'requests' | 'rate' | 'quota' | 'others', otherwise: number, max: number) => {
-    const text = values[name];
-    if (text === undefined) return otherwise;
-    const isShare = name === 'others';
-    const value = (isShare ? /^0(\.\d{1,3})?$/ : /^\d{1,6}$/).test(text) ? Number(text) : Number.NaN;
-    if (value >= (isShare ? 0 : 1) && value <= max) return value;
-    faults.push(isShare ? '--others: from 0 to 0.9' : `--${name}: a whole number from 1 to ${max}`);
-    return otherwise;
-  };
-  const rate = number('rate', 25, 2_000);
-  const options: PacingOptions = {
-    json: values.json,
-    signers: number('signers', 2, 64),
-    requests: number('requests', 5_000, 100_000),
-    rate,
-    quota: number('quota', rate, 2_000),
-    shareForOthers: number('others', 0, 0.9),
-  };
-  return faults.length > 0 ? { kind: 'usage', faults } : { kind: 'options', options };
-}
-
-function parse(args: readonly string[]) {
-  return parseArgs({
-    args: [...args],
-    options: {
-      json: { type: 'boolean', default: false },
-      signers: { type: 'string' },
-      requests: { type: 'string' },
-      rate: { type: 'string' },
-      quota: { type: 'string' },
-      others: { type: 'string' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  }).values;
+export function parsePacingOptions(args: readonly string[]): ParsedOptions<PacingOptions> {
+  const string = { type: 'string' } as const;
+  const named = { signers: string, requests: string, rate: string, quota: string, others: string };
+  return readOptions(args, named, ({ count, fault, flag, text }) => {
+    const rate = count('rate', 25, 1, 2_000);
+    const others = text('others') ?? '0';
+    const shareForOthers = /^0(\.\d{1,3})?$/.test(others) ? Number(others) : Number.NaN;
+    if (!(shareForOthers <= 0.9)) fault('--others: from 0 to 0.9');
+    return {
+      json: flag('json'),
+      signers: count('signers', 2, 1, 64),
+      requests: count('requests', 5_000, 1, 100_000),
+      rate,
+      quota: count('quota', rate, 1, 2_000),
+      shareForOthers,
+    };
+  });
 }
