@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -8,6 +9,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/aws/**', 'test/slow/**', 'test/**/*.slow.test.ts', 'node_modules/**'],
+    // Commands and services that tests start as processes: what one of them compiled, the next need not.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'node-compile') },
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
