@@ -1,50 +1,16 @@
-/** main.ts and its children as processes: what a person and their scripts see of a start, a stop and a death. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+/** main.ts and its children as processes: what a person and their scripts see of a start. */
+import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import {
-  dns,
-  freshName,
-  heldRequest,
-  isRunning,
-  projectDir,
-  type RunningProcesses,
-  requestFor,
-  signal,
-  softwareHierarchy,
-  startProcesses,
-} from '../support/service.ts';
+import { dns, freshName, requestFor, startProcesses } from '../support/service.ts';
 import { createServiceClient } from '../support/service-client.ts';
+import { openStartedServices } from '../support/started-services.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'sealwright start '));
-const softwareFile = join(folder, 'software.yaml');
-writeFileSync(softwareFile, softwareHierarchy(readFileSync(join(projectDir, 'hierarchy.yaml'), 'utf8')));
-
-const running = new Set<RunningProcesses>();
-const groups = new Set<number>();
-
-async function start(options: Parameters<typeof startProcesses>[0] = {}): Promise<RunningProcesses> {
-  const service = await startProcesses({ ...options, onSpawned: (main) => void groups.add(main.pid!) });
-  running.add(service);
-  return service;
-}
-
-afterEach(async () => {
-  for (const service of running) await service.stop();
-  running.clear();
-  for (const group of groups) signal(-group, 'SIGKILL');
-  groups.clear();
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-const local = (name: string) => ({ stateDir: join(folder, name), hierarchyFile: softwareFile });
-
-async function goneSoon(...pids: readonly (number | undefined)[]): Promise<boolean> {
-  for (let tries = 0; tries < 300 && pids.some(isRunning); tries++) await sleep(50);
-  return !pids.some(isRunning);
-}
+const services = openStartedServices('start');
+const { folder, local, softwareFile, start } = services;
+afterEach(() => services.stopAll());
+afterAll(() => services.end());
 
 it('issues with CA keys in files, where the hierarchy says so', async () => {
   const service = await start(local('a state with spaces'));
@@ -60,7 +26,7 @@ it('goes on with what it had: tokens, CAs, certificates', async () => {
   const client = createServiceClient(first.url);
   const issued = await client.settled(requestFor([dns(freshName())]), 'device', first.tokens.device);
   await first.stop();
-  running.delete(first);
+  services.forget(first);
   expect(existsSync(join(first.stateDir, 'ledger.sqlite.pid'))).toBe(false);
   const second = await start(local('again'));
   expect([second.tokens, second.rootPem]).toEqual([first.tokens, first.rootPem]);
@@ -68,18 +34,6 @@ it('goes on with what it had: tokens, CAs, certificates', async () => {
   const answer = await again.call({ path: issued.headers.location!, token: second.tokens.device });
   expect(answer.json().certificate).toBe(issued.json().certificate);
 });
-
-it('stops at once when Ctrl-C comes again, whatever is under way', async () => {
-  const service = await start(local('hurried'));
-  const letGo = await heldRequest(service.url, service.tokens.device);
-  signal(service.main.pid, 'SIGINT');
-  await sleep(1_500);
-  expect(isRunning(service.servicePid())).toBe(true);
-  signal(service.main.pid, 'SIGINT');
-  await service.exited;
-  expect(service.log()).toContain('a second SIGTERM');
-  letGo();
-}, 30_000);
 
 it('runs twice side by side on two state folders', async () => {
   const [one, other] = await Promise.all([start(local('one')), start(local('other'))]);
@@ -98,49 +52,10 @@ it('waits for the state of another run, and --fresh never empties one that is in
   const answer = await client.settled(requestFor([dns(freshName())]), 'device', first.tokens.device);
   expect(answer.status).toBe(200);
   await first.stop();
-  running.delete(first);
+  services.forget(first);
   const fresh = await second;
   expect(fresh.stderr()).toContain('is in use by process');
   expect(fresh.tokens).not.toEqual(first.tokens);
-});
-
-it('whose main process was killed starts anew at once, on the same state', async () => {
-  const first = await start(local('orphaned'));
-  const service = first.servicePid();
-  const client = createServiceClient(first.url);
-  const accepted = await client.enroll(requestFor([dns(freshName())]), 'device', first.tokens.device);
-  first.kill('main');
-  const second = await start(local('orphaned'));
-  expect(await goneSoon(service)).toBe(true);
-  const again = createServiceClient(second.url);
-  let answer = await again.call({ path: accepted.headers.location!, token: second.tokens.device });
-  for (let tries = 0; answer.status === 202 && tries < 100; tries++) {
-    await sleep(50);
-    answer = await again.call({ path: accepted.headers.location!, token: second.tokens.device });
-  }
-  expect(answer.status).toBe(200);
-});
-
-it.each(['service', 'acm-pca'] as const)(
-  'ends with a word on standard error when %s dies, and leaves no process',
-  async (target) => {
-    const service = await start({ stateDir: join(folder, `dies-${target}`) });
-    const pids = [service.servicePid(), service.acmPcaPid()];
-    service.kill(target);
-    expect(await service.exited).toEqual({ code: 1, signal: null });
-    expect(service.stderr()).toMatch(/ended \(SIGKILL\); its log is /);
-    expect(service.stderr()).not.toContain('    at ');
-    expect(await goneSoon(...pids)).toBe(true);
-  },
-);
-
-it.each(['SIGTERM', 'SIGINT'] as const)('stops cleanly on %s, and leaves no process', async (name) => {
-  const service = await start({ stateDir: join(folder, `stops-${name}`) });
-  const pids = [service.servicePid(), service.acmPcaPid()];
-  signal(service.main.pid, name);
-  expect(await service.exited).toEqual({ code: 0, signal: null });
-  expect(pids.some(isRunning)).toBe(false);
-  expect(service.stderr()).not.toMatch(/ended|Error| {4}at /);
 });
 
 it('refuses a state folder that holds other things, and empties none', async () => {
