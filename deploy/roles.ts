@@ -90,7 +90,8 @@ export const grants: Readonly<Record<string, Grant>> = {
   administration: {
     table: {
       read: [...settling.read, ...callers, 'L#*'],
-      write: [...settling.write, ...callers, 'L#*'],
+      // Freezing a CA is an operator's.
+      write: [...settling.write, ...callers, 'L#*', ...fences],
       indexes: ['unsettled'],
     },
     send: queues,

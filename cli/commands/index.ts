@@ -7,6 +7,7 @@ import { credentialCommands } from './credential.ts';
 import { custodyCommands } from './custody.ts';
 import { dlqCommands } from './dlq.ts';
 import { enrollCommand } from './enroll.ts';
+import { freezeCommands } from './freeze.ts';
 import { hierarchyCommands } from './hierarchy.ts';
 import { nameCommands } from './name.ts';
 import { operatorCommands } from './operator.ts';
@@ -34,6 +35,24 @@ export const commandGroups: readonly CommandGroup[] = [
     commands: [blastRadiusCommand, ...dlqCommands, ...orphanCommands, ...auditCommands, recountCommand],
   },
   { title: 'backup', commands: stateCommands },
+/** Every command, in the order of the help. A new one is a file beside this one and a line here. */
+export const commands: readonly Command[] = [
+  enrollCommand,
+  statusCommand,
+  ...authoritiesCommands,
+  ...hierarchyCommands,
+  ...freezeCommands,
+  blastRadiusCommand,
+  recountCommand,
+  ...credentialCommands,
+  ...operatorCommands,
+  ...nameCommands,
+  ...orphanCommands,
+  ...auditCommands,
+  ...custodyCommands,
+  ...stateCommands,
+  ...dlqCommands,
+  ...ceremonyCommands,
 ];
 
 export const commands: readonly Command[] = commandGroups.flatMap((group) => group.commands);

@@ -4,6 +4,7 @@ import type { HttpResponse } from '../../shared/adapters/aws-lambda/http-respons
 import { problemDocuments } from '../../shared/adapters/aws-lambda/problem-documents.ts';
 import { listAudits, runAudits } from './audits.ts';
 import { listLetters, redriveLetter, showLetter } from './dead-letters.ts';
+import { freeze, unfreeze } from './freezes.ts';
 import { listOrphaned, settle } from './orphans.ts';
 import { create, list, release, revoke } from './routes.ts';
 import { wiring } from './wiring.ts';
@@ -22,6 +23,8 @@ const routes: Readonly<Record<string, (event: APIGatewayProxyEventV2) => Promise
   'POST /v1/orphans/{issuanceId}/settlement': (event) => settle(wired, event),
   'GET /v1/audits': (event) => listAudits(wired, event),
   'POST /v1/audits': (event) => runAudits(wired, event),
+  'POST /v1/authorities/{id}/freeze': (event) => freeze(wired, event),
+  'POST /v1/authorities/{id}/unfreeze': (event) => unfreeze(wired, event),
 };
 
 /** What operators do: enrolment credentials, name holds, dead letters. */

@@ -89,6 +89,11 @@ const service = {
     title: 'The token lacks the role',
     meaning: 'This call needs an operator token with the role named in the answer.',
   },
+  'second-operator-needed': {
+    status: 403,
+    title: 'Another operator has to do this',
+    meaning: 'Who froze a CA does not unfreeze it: a second operator with the role hierarchy:apply does.',
+  },
   'not-found': { status: 404, title: 'Not found', meaning: 'No such resource, or not one that this caller may see.' },
   'profile-unknown': { status: 404, title: 'No such profile', meaning: 'The hierarchy has no profile of this name.' },
   'method-not-allowed': {

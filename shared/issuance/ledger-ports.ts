@@ -272,4 +272,13 @@ export interface AuthorityRegistry {
   /** The fence that a move to `intended` reads. */
   setFrozen(caId: string, frozen: boolean, at: EpochMs, by: string): Promise<void>;
   isFrozen(caId: string): Promise<boolean>;
+  /** The last change of the fence; undefined for a CA that was never frozen. Sees every write that was answered. */
+  fenceOf(caId: string): Promise<AuthorityFence | undefined>;
+}
+
+export interface AuthorityFence {
+  readonly frozen: boolean;
+  readonly at: EpochMs;
+  /** Operator who changed it. */
+  readonly by: string;
 }

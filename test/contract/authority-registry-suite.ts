@@ -74,6 +74,16 @@ function fenceCases(open: Open): void {
     await h.authorities.setFrozen(a, false, ledgerTime + 2, 'operator-2');
     expect(await h.authorities.isFrozen(a)).toBe(false);
   });
+
+  it('says who changed the fence last, and nothing of a CA that was never frozen (fence-of)', async () => {
+    await using h = disposable(await open());
+    const ca = unique('ca');
+    expect(await h.authorities.fenceOf(ca)).toBeUndefined();
+    await h.authorities.setFrozen(ca, true, ledgerTime, 'operator-1');
+    expect(await h.authorities.fenceOf(ca)).toEqual({ frozen: true, at: ledgerTime, by: 'operator-1' });
+    await h.authorities.setFrozen(ca, false, ledgerTime + 1, 'operator-2');
+    expect(await h.authorities.fenceOf(ca)).toEqual({ frozen: false, at: ledgerTime + 1, by: 'operator-2' });
+  });
 }
 
 function durabilityCase(open: Open): void {

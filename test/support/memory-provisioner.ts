@@ -153,5 +153,6 @@ export function createMemoryRegistry(): MemoryRegistry {
       else frozen.delete(caId);
     },
     isFrozen: async (caId) => frozen.has(caId),
+    fenceOf: async (caId) => (frozen.has(caId) ? { frozen: true, at: 0, by: 'memory' } : undefined),
   };
 }

@@ -3,7 +3,7 @@ import type { AuthorityRegistry } from '../../issuance/ports.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import { readCountMax } from './bounds.ts';
 import type { Table } from './calls.ts';
-import { isFrozen, setFrozen } from './fence.ts';
+import { fenceOf, isFrozen, setFrozen } from './fence.ts';
 import { bytes, bytesOf, document, documentOf, type Item } from './items.ts';
 import { listPartition } from './lists.ts';
 import { keyItem, keys, listPartitions } from './table.ts';
@@ -33,6 +33,7 @@ export function createDynamoAuthorities(table: Table): AuthorityRegistry {
     },
     setFrozen: (caId, frozen, at, by) => setFrozen(table, caId, frozen, at, by),
     isFrozen: (caId) => isFrozen(table, caId),
+    fenceOf: (caId) => fenceOf(table, caId),
   };
 }
 

@@ -3,8 +3,9 @@
  * by one, since one transaction over all of them would meet an intent under way on some shard every time it tries. When
  * `setFrozen` answers, no intent passes any more; while it works, some do, as if they had come before it.
  */
+import type { AuthorityFence } from '../../issuance/ports.ts';
 import type { Action, Table } from './calls.ts';
-import { flag, flagOf, number, text } from './items.ts';
+import { flag, flagOf, number, numberOf, text, textOf } from './items.ts';
 import { fenceShards, keys } from './table.ts';
 
 /** The check for a transaction of intents. */
@@ -50,6 +51,12 @@ export async function setFrozen(table: Table, caId: string, frozen: boolean, at:
 export async function isFrozen(table: Table, caId: string): Promise<boolean> {
   const control = await table.get(keys.control(caId));
   return control !== undefined && flagOf(control, 'frozen');
+}
+
+export async function fenceOf(table: Table, caId: string): Promise<AuthorityFence | undefined> {
+  const control = await table.get(keys.control(caId));
+  if (control === undefined || control.frozen === undefined) return undefined;
+  return { frozen: flagOf(control, 'frozen'), at: numberOf(control, 'changedAt'), by: textOf(control, 'changedBy') };
 }
 
 /** True when any shard of the fence stands: what a check that failed met. */

@@ -32,7 +32,7 @@ export function createAuthorityRegistry(database: DatabaseSync, commits: CommitQ
   const freeze =
     database.prepare(`INSERT INTO authority_controls (ca_id, frozen, changed_at, changed_by) VALUES (?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET frozen = excluded.frozen, changed_at = excluded.changed_at, changed_by = excluded.changed_by`);
-  const frozenOf = database.prepare('SELECT frozen FROM authority_controls WHERE ca_id = ?');
+  const fenceOf = database.prepare('SELECT frozen, changed_at, changed_by FROM authority_controls WHERE ca_id = ?');
 
   function install(a: InstalledAuthority): void {
     const installed = certificateOf.get(a.caId, a.generation);
@@ -68,6 +68,11 @@ export function createAuthorityRegistry(database: DatabaseSync, commits: CommitQ
       commits.submit(() => {
         freeze.run(caId, Number(frozen), at, by);
       }),
-    isFrozen: async (caId) => frozenOf.get(caId)?.frozen === 1,
+    isFrozen: async (caId) => fenceOf.get(caId)?.frozen === 1,
+    async fenceOf(caId) {
+      const row = fenceOf.get(caId);
+      if (row === undefined) return undefined;
+      return { frozen: row.frozen === 1, at: row.changed_at as number, by: row.changed_by as string };
+    },
   };
 }

@@ -193,6 +193,7 @@ function registryOf({ calls, store }: PortsParts, process: Process, role: Role):
     list: () => calls.make(process, role, 'registry.list', () => registry.list()),
     isFrozen: (caId) => calls.make(process, role, 'registry.isFrozen', () => registry.isFrozen(caId)),
     install: () => Promise.reject(new Error('no function of the pipeline installs a CA')),
+    fenceOf: async () => undefined,
     setFrozen: () => Promise.reject(new Error('no function of the pipeline freezes a CA')),
   };
 }
