@@ -27,7 +27,13 @@ export const commandGroups: readonly CommandGroup[] = [
   { title: 'certificates', commands: [enrollCommand, statusCommand] },
   {
     title: 'certification authorities and their keys',
-    commands: [...authoritiesCommands, ...hierarchyCommands, ...custodyCommands, ...ceremonyCommands],
+    commands: [
+      ...authoritiesCommands,
+      ...hierarchyCommands,
+      ...freezeCommands,
+      ...custodyCommands,
+      ...ceremonyCommands,
+    ],
   },
   { title: 'who may ask', commands: [...credentialCommands, ...operatorCommands, ...nameCommands] },
   {
@@ -35,24 +41,6 @@ export const commandGroups: readonly CommandGroup[] = [
     commands: [blastRadiusCommand, ...dlqCommands, ...orphanCommands, ...auditCommands, recountCommand],
   },
   { title: 'backup', commands: stateCommands },
-/** Every command, in the order of the help. A new one is a file beside this one and a line here. */
-export const commands: readonly Command[] = [
-  enrollCommand,
-  statusCommand,
-  ...authoritiesCommands,
-  ...hierarchyCommands,
-  ...freezeCommands,
-  blastRadiusCommand,
-  recountCommand,
-  ...credentialCommands,
-  ...operatorCommands,
-  ...nameCommands,
-  ...orphanCommands,
-  ...auditCommands,
-  ...custodyCommands,
-  ...stateCommands,
-  ...dlqCommands,
-  ...ceremonyCommands,
 ];
 
 export const commands: readonly Command[] = commandGroups.flatMap((group) => group.commands);
