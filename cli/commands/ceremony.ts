@@ -87,7 +87,7 @@ async function hold(context: CommandContext, mode: CeremonyMode): Promise<number
       `  folder       ${printable(dir)}\n`,
       `\n  next: npx sealwright ceremony verify ${printable(dir)} --roster ROSTER\n`,
       `  then: npx sealwright hierarchy apply --hierarchy ${printable(hierarchyFile)} \\\n`,
-      `          --state ${printable(stateDir)} --adopt ${printable(dir)}\n`,
+      `          --state ${printable(stateDir)} --adopt ${printable(dir)} --roster ROSTER\n`,
     ].join(''),
   );
   return 0;

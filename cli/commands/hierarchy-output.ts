@@ -102,8 +102,11 @@ function bullet(mark: string, text: string): string {
     .join('\n')}\n`;
 }
 
-function summary({ changes, refused }: HierarchyPlan, color: boolean): string {
+function summary({ authorities, changes, refused }: HierarchyPlan, color: boolean): string {
   if (refused > 0) return `${styled('refused', 'red', color)}: nothing installed is changed or replaced\n`;
+  const waiting = authorities.filter(({ action }) => action === 'wait').length;
+  if (changes === 0 && waiting > 0)
+    return `${styled('nothing to do now', 'yellow', color)}: ${waiting} of the CAs ${waiting === 1 ? 'waits' : 'wait'} for what is said above\n`;
   if (changes === 0) return `${styled('nothing to do', 'green', color)}\n`;
   return `${changes} of the CAs would change; no CA and no key is ever deleted\n  → npx sealwright hierarchy apply\n`;
 }

@@ -72,7 +72,7 @@ export interface PlanReading {
 export async function readPlan(options: HierarchyWorkOptions): Promise<PlanReading> {
   const ledger = ledgerFile(resolve(options.stateDir));
   if (options.tableName === undefined && !existsSync(ledger))
-    return { plan: planOf(options, ceremonyOf(options), [], nothingKnown), unasked: 'no-state', hsmMissing: undefined };
+    return { plan: planWithoutState(options), unasked: 'no-state', hsmMissing: undefined };
   let world: World;
   try {
     world = await openWorld(options);
@@ -242,6 +242,16 @@ function ceremonyOf(options: HierarchyWorkOptions): CeremonyCertificates {
     if (!known.has(name)) known.set(name, read({ id, generation }));
     return known.get(name);
   };
+}
+
+/** Keys of CAs that may be elsewhere, and that a ceremony made, are: nothing was ever made here. */
+function planWithoutState(options: HierarchyWorkOptions): HierarchyPlan {
+  const ceremonyCertificate = ceremonyOf(options);
+  const elsewhere = options.hierarchy.authorities.filter(
+    (one) => options.keysMayBeElsewhere && one.tier !== 'issuance' && ceremonyCertificate(one) !== undefined,
+  );
+  const keys = new Map(elsewhere.map(({ id }) => [id, false]));
+  return planOf(options, ceremonyCertificate, [], { ...nothingKnown, keys });
 }
 
 function planBeside(options: HierarchyWorkOptions, ledger: string): HierarchyPlan {

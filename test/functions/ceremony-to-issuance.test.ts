@@ -69,6 +69,13 @@ describe.skipIf(softHsmMissing !== undefined)(`from a ceremony to certificates${
       const online = join(vault.dir, 'online');
       const at = ['--hierarchy', hierarchy, '--state', online, '--json'];
       const apply = (dir: string) => sealwright(['hierarchy', 'apply', ...at, '--adopt', dir, '--air-gapped']);
+      const before = sealwright(['hierarchy', 'plan', ...at, '--adopt', vault.ceremonyDir, '--air-gapped']);
+      expect(JSON.parse(before.stdout).authorities).toMatchObject([
+        { caId: 'root', action: 'adopt' },
+        { caId: 'subordinate', action: 'wait', waitsForCeremony: true },
+        { caId: 'devices', action: 'wait', waitsForCeremony: true },
+        { caId: 'workloads', action: 'wait', waitsForCeremony: true },
+      ]);
       // The subordinate waits for a signature that cannot be made here: nothing failed, and people are told what to do.
       const waiting = apply(vault.ceremonyDir);
       expect(waiting.status, waiting.stdout + waiting.stderr).toBe(0);
