@@ -34,7 +34,7 @@ function tableOf(plan: LanePlan, modules: readonly TestModule[]): string {
   }
   const lines = [...counts].map(
     ([title, { files, passed, failed, skipped }]) =>
-      `on ${title}: ${passed + failed} tests of ${files} files ran, ${passed} passed, ${failed} failed, ${skipped} skipped\n`,
+      `on ${title}: ran ${passed + failed} tests of ${files} files: passed ${passed}, failed ${failed}, skipped ${skipped}\n`,
   );
   const left = plan.left.map(({ file, reason }) => `skipped: ${file}: ${reason}\n`);
   return [...lines, ...left].join('');

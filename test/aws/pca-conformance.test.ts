@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { pinnedVersion } from '../../localstack/emulators/install.ts';
 import { allCases } from '../conformance/cases/index.ts';
 import { runReport, summaryLines, tableOf } from '../conformance/report.ts';
 import { runCases } from '../conformance/suite.ts';
@@ -19,7 +20,7 @@ describe('conformance to ACM PCA', () => {
     const endpoint = await startTestEndpoint({ control: true });
     try {
       const { results, report } = await runAt(endpoint.url, '000000000000');
-      process.stdout.write(`conformance, our endpoint\n${summaryLines(endpoint.url, results)}\n`);
+      process.stdout.write(`conformance\n${summaryLines('our endpoint', results)}\n`);
       expect(tableOf(results, false)).toBe('');
       expect(report).toMatchObject({ passed: allCases.length, failed: 0, skipped: 0, left: [] });
     } finally {
@@ -31,7 +32,7 @@ describe('conformance to ACM PCA', () => {
     const url = process.env.SEALWRIGHT_TEST_MOTO_ENDPOINT;
     if (url === undefined) throw new Error('SEALWRIGHT_TEST_MOTO_ENDPOINT is not set: type npm run test:aws');
     const { results, report } = await runAt(url, '123456789012');
-    process.stdout.write(`conformance, moto\n${summaryLines(url, results)}\n`);
+    process.stdout.write(`conformance\n${summaryLines(`moto ${pinnedVersion('moto', 'moto')}`, results)}\n`);
     // What moto does is its own affair; that all were asked, and that it is no second copy of ours, is not.
     expect(report.passed + report.failed + report.skipped).toBe(allCases.length);
     expect(report.passed).toBeGreaterThan(100);

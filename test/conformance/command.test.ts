@@ -31,7 +31,7 @@ describe('npm run pca:conformance', () => {
   it('prints a closing line and one JSON object, and ends with 0 when all passed (conformance-command)', async () => {
     const { status, stdout } = await run('--target', endpoint.url, '--only', 'token/', '--only', 'arn/', '--json');
     const lines = stdout.trim().split('\n');
-    expect([status, lines.at(-2)]).toEqual([0, `${endpoint.url}: 6 passed, 0 failed, 0 skipped`]);
+    expect([status, lines.at(-2)]).toEqual([0, `${endpoint.url}: passes 6 of 6, fails 0, 0 not run`]);
     const report = JSON.parse(lines.at(-1) ?? '') as RunReport;
     expect(report).toMatchObject({ target: endpoint.url, passed: 6, failed: 0, left: [] });
     expect(report.model).toMatch(/^botocore \d/);

@@ -46,6 +46,18 @@ describe('docs/deploy.md', () => {
     expect(page).toContain(`${defaultAssumptions.logBytesPerInvocation} B of log`);
   });
 
+  it('lists the parameters that serverless.yml has, and no other (deploy-page)', () => {
+    const used = (text: string) =>
+      [...new Set([...text.matchAll(/\$\{param:(\w+)/g)].map((match) => match[1]!))].toSorted();
+    const table = page.split('\n').slice(page.split('\n').findIndex((line) => line.startsWith('| parameter (')) + 2);
+    const rows = table.slice(
+      0,
+      table.findIndex((line) => !line.startsWith('|')),
+    );
+    const listed = rows.flatMap((row) => [...row.split('|')[1]!.matchAll(/`(\w+)`/g)].map((match) => match[1]!));
+    expect(listed.toSorted()).toEqual(used(readFileSync(join(root, 'serverless.yml'), 'utf8')));
+  });
+
   it('names commands, scripts and files that there are (deploy-page)', () => {
     const scripts = Object.keys(
       (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }).scripts,
