@@ -1,7 +1,7 @@
 import { type Command, type CommandContext, CommandFailure } from '../command.ts';
 import { isObject, jsonOf, textOf } from '../http-client.ts';
 import { renderTable } from '../terminal/table.ts';
-import { printable, styled, wrap } from '../terminal/text.ts';
+import { printable, styled, textWidth, wrap } from '../terminal/text.ts';
 import { objectOf } from './certificate-output.ts';
 import { type CustodyRow, comparisonOf, detailsOf, type Json, overviewColumns, overviewOf } from './custody-rows.ts';
 
@@ -50,6 +50,8 @@ function listOf(value: unknown): readonly Json[] {
 
 const widthMax = 100;
 const labelWidth = 14;
+/** `arn:aws-us-gov:acm-pca:REGION:ACCOUNT:certificate-authority/ID` has some 110 characters. */
+const unbrokenMax = 112;
 
 interface Shown {
   readonly asOf?: unknown;
@@ -61,6 +63,7 @@ function text(context: CommandContext, { authorities, comparison }: Shown, withC
   const { color } = context;
   const parts = [
     renderTable(overviewColumns, authorities.map(overviewOf), { color }),
+    ...legendOf(authorities),
     ...authorities.map(
       (authority) =>
         `\n${styled(printable(textOf(authority.id)), 'bold', color)}\n${detailsOf(authority).map(line).join('')}`,
@@ -76,8 +79,21 @@ function text(context: CommandContext, { authorities, comparison }: Shown, withC
   return parts.join('');
 }
 
+/** What the table cannot say in a column. */
+function legendOf(authorities: readonly Json[]): readonly string[] {
+  const emulated = authorities.some(({ cost }) => isObject(cost) && cost.emulated === true);
+  const legend = [
+    'holds: the key is as this stage demands; level and status of a module count outside dev only.',
+    ...(emulated ? ['(USD): nothing here, since an emulator stands in; so much at AWS.'] : []),
+  ];
+  return ['\n', ...legend.flatMap((text) => wrap(text, widthMax, 4).map((one) => `${one}\n`))];
+}
+
 /** A label and its text, which goes on below itself. */
 function line({ label, value }: CustodyRow): string {
+  // An ARN is copied: it has a line of its own, unbroken, as long as it is.
+  if (!value.includes(' ') && textWidth(value) > widthMax - labelWidth - 3 && textWidth(value) <= unbrokenMax)
+    return `  ${label}\n  ${printable(value)}\n`;
   const [first = '', ...more] = wrap(printable(value), widthMax - labelWidth - 3, 12);
   const rest = more.map((one) => `${' '.repeat(labelWidth + 3)}${one}\n`).join('');
   return `  ${label.padEnd(labelWidth)} ${first}\n${rest}`;
