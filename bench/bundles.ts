@@ -1,12 +1,16 @@
 /** `npm run bench -- bundles`: the size of each function's bundle, and how long it takes to come up. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Column, renderTable } from '../cli/terminal/table.ts';
-import { packageDeployment } from '../localstack/emulators/package.ts';
-import { readZip } from './bundles/zip.ts';
+import {
+  bundleBytesMax,
+  type PackagedFunction,
+  packageDeployment,
+  packagedFunctions,
+} from '../localstack/emulators/package.ts';
 
 const usage = `Usage: npm run bench -- bundles [OPTIONS]
 
@@ -16,9 +20,6 @@ Packages serverless.yml and imports each bundle in a process of its own, on this
   --json     one JSON object as the last line of standard output
   --help     this text
 `;
-
-/** Of a bundle without PKCS#11, minified. */
-const bytesMax = 600 * 1024;
 
 /** What serverless.yml gives a function; nothing is called while it comes up. */
 const queue = 'https://sqs.us-east-1.amazonaws.com/111122223333/queue';
@@ -68,23 +69,17 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-function measureBundle(zipFile: string, folder: string, runs: number): MeasuredBundle {
-  const zip = readFileSync(zipFile);
-  const entries = readZip(zip);
-  for (const { bytes, name } of entries) {
-    mkdirSync(join(folder, dirname(name)), { recursive: true });
-    writeFileSync(join(folder, name), bytes);
+function measureBundle(
+  { bundle, entries, name, zipBytes }: PackagedFunction,
+  folder: string,
+  runs: number,
+): MeasuredBundle {
+  for (const entry of entries) {
+    mkdirSync(join(folder, dirname(entry.name)), { recursive: true });
+    writeFileSync(join(folder, entry.name), entry.bytes);
   }
-  const bundle = entries.find(({ name }) => name.endsWith('.mjs'));
-  if (bundle === undefined) throw new Error(`${zipFile} holds no bundle`);
   const times = Array.from({ length: runs }, () => Math.round(importMs(folder, bundle.name) * 10) / 10);
-  return {
-    function: basename(zipFile, '.zip'),
-    bytes: bundle.bytes.byteLength,
-    zipBytes: zip.byteLength,
-    initMs: median(times),
-    runs: times,
-  };
+  return { function: name, bytes: bundle.bytes.byteLength, zipBytes, initMs: median(times), runs: times };
 }
 
 const columns: readonly Column[] = [
@@ -115,20 +110,20 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     process.stderr.write('bench: packaging serverless.yml\n');
     packageDeployment(join(folder, 'package'), 'dev');
-    const zips = readdirSync(join(folder, 'package')).filter((name) => name.endsWith('.zip'));
-    const bundles = zips.map((name) => {
-      process.stderr.write(`bench: ${name}\n`);
-      return measureBundle(join(folder, 'package', name), join(folder, basename(name, '.zip')), runs);
+    const bundles = packagedFunctions(join(folder, 'package')).map((one) => {
+      process.stderr.write(`bench: ${one.name}\n`);
+      return measureBundle(one, join(folder, one.name), runs);
     });
     const rows = bundles.map(({ bytes, function: name, initMs, zipBytes }) => [
       name,
       kib(bytes),
       kib(zipBytes),
       initMs.toFixed(1),
-      bytes > bytesMax ? 'over 600 KiB' : '',
+      bytes > bundleBytesMax ? 'over 600 KiB' : '',
     ]);
     if (!values.json) process.stdout.write(renderTable(columns, rows, { color: false }));
-    else process.stdout.write(`${JSON.stringify({ node: process.versions.node, bytesMax, bundles })}\n`);
+    else
+      process.stdout.write(`${JSON.stringify({ node: process.versions.node, bytesMax: bundleBytesMax, bundles })}\n`);
     return 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });

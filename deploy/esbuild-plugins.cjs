@@ -60,14 +60,14 @@ const withoutHsm = {
   name: 'without-hsm',
   setup(/** @type {import('esbuild').PluginBuild} */ build) {
     build.onLoad({ filter: /shared\/adapters\/(pkcs11\/(backend|pin-source|softhsm|return-values)|cloudhsm\/[\w-]+|software\/backend)\.ts$/ }, ({ path }) => ({
-      contents: stubOf(readFileSync(path, 'utf8')),
+      contents: refusing(readFileSync(path, 'utf8')),
       loader: 'ts',
     }));
   },
 };
 
 /** The same names, which throw when they are called. */
-function stubOf(/** @type {string} */ source) {
+function refusing(/** @type {string} */ source) {
   const names = [...source.matchAll(/^export (?:async )?(?:function|class|const) (\w+)/gm)].map((match) => match[1]);
   const refusal = `throw new Error('this bundle has no HSM: deploy the image of deploy/hsm')`;
   return names.map((name) => `export function ${name}() { ${refusal}; }`).join('\n');
