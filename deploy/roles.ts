@@ -34,7 +34,7 @@ interface Grant {
   readonly depth?: readonly string[];
   /** Dead-letter queues that it looks into and empties. */
   readonly letters?: boolean;
-  readonly acmPca?: 'sign' | 'collect' | 'evidence';
+  readonly acmPca?: 'sign' | 'collect' | 'evidence' | 'revoke';
   readonly reports?: boolean;
   readonly hsm?: boolean;
 }
@@ -66,6 +66,13 @@ const settling: TableGrant = {
   check: fences,
   indexes: ['unsettled'],
 };
+
+/** A revocation moves the record and its counters, and marks the key where it is compromised. */
+const revoking = (read: readonly string[], write: readonly string[]): TableGrant => ({
+  read: [...issuances, ...authorities, 'K#*', 'C#*', 'P#*', 'L#REVOCATION', ...read],
+  write: ['I#*', 'K#*', 'C#*', 'P#*', 'L#REVOCATION', ...write],
+  get: intents,
+});
 
 export const grants: Readonly<Record<string, Grant>> = {
   // An issuance that is asked for again is answered with its certificate, by its id: no index, no other way to one.
@@ -123,6 +130,8 @@ export const grants: Readonly<Record<string, Grant>> = {
       indexes: ['unsettled', 'by-issuer', 'by-owner'],
     },
   },
+  revocation: { table: revoking(callers, ['L#OPERATOR-LOG']), acmPca: 'revoke' },
+  revocationWatch: { table: revoking([], []), acmPca: 'revoke' },
   // What counters hold is read as it is on DynamoDB: there are no sums beside them to keep.
   upkeep: { table: { read: [...authorities, 'C#*'], write: [] } },
   monitor: { table: { read: authorities, write: [] }, depth: [...queues, ...deadQueues] },
@@ -214,6 +223,17 @@ function acmPcaStatements(use: Grant['acmPca'], hierarchy: Hierarchy): Statement
     Resource: anyCa,
     Condition: { StringEquals: tagged(issuing.map(({ id }) => id)) },
   } as const;
+  if (use === 'revoke')
+    return [
+      describe,
+      {
+        Sid: 'Revoke',
+        Effect: 'Allow',
+        Action: ['acm-pca:RevokeCertificate'],
+        Resource: anyCa,
+        Condition: { StringEquals: tagged(issuing.map(({ id }) => id)) },
+      },
+    ];
   if (use === 'collect') return [describe, collect];
   const issue = issuing.map(({ id, profiles }, index) => ({
     Sid: `Issue${index}`,

@@ -13,6 +13,7 @@ import { nameCommands } from './name.ts';
 import { operatorCommands } from './operator.ts';
 import { orphanCommands } from './orphan.ts';
 import { recountCommand } from './recount.ts';
+import { revokeCommand } from './revoke.ts';
 import { stateCommands } from './state.ts';
 import { statusCommand } from './status.ts';
 
@@ -24,7 +25,7 @@ export interface CommandGroup {
 
 /** In the order of the help. A new command is a file beside this one and a line here. */
 export const commandGroups: readonly CommandGroup[] = [
-  { title: 'certificates', commands: [enrollCommand, statusCommand] },
+  { title: 'certificates', commands: [enrollCommand, statusCommand, revokeCommand] },
   {
     title: 'certification authorities and their keys',
     commands: [

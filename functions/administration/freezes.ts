@@ -1,13 +1,13 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { pathParameter } from '../../shared/adapters/aws-lambda/http-request.ts';
 import { type HttpResponse, jsonResponse, rfc3339 } from '../../shared/adapters/aws-lambda/http-response.ts';
+import { type LoggedCallerPorts, loggedOperator } from '../../shared/adapters/aws-lambda/logged-operator.ts';
 import {
   type FreezeAuthorityPorts,
   type FreezeOutcome,
   freezeAuthority,
   unfreezeAuthority,
 } from '../../shared/issuance/freeze-authority.ts';
-import { type LoggedCallerPorts, loggedOperator } from './logged-operator.ts';
 
 type Wired = FreezeAuthorityPorts & LoggedCallerPorts;
 

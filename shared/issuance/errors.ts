@@ -128,6 +128,11 @@ const service = {
     meaning:
       'Send application/pkcs10, application/x-pem-file, text/plain, application/octet-stream or application/json.',
   },
+  'reason-not-allowed': {
+    status: 422,
+    title: 'The reason does not revoke for good',
+    meaning: 'certificateHold and removeFromCRL can be taken back elsewhere; a revocation here cannot.',
+  },
   'policy-refused': { status: 422, title: 'Refused by policy', meaning: 'Every reason is in violations.' },
   'too-many-requests': { status: 429, title: 'Too many requests', meaning: 'Wait as long as Retry-After says.' },
   internal: {

@@ -3,6 +3,7 @@ import type { KeyDescription } from '../custody/key-description.ts';
 import type { Authority } from '../hierarchy/hierarchy.ts';
 import type { PreparedIssuance } from '../lints/prepared-issuance.ts';
 import type { EpochMs } from '../pki/epoch.ts';
+import type { RevocationReason, RevokeAtCaOutcome } from './revocation-ports.ts';
 
 export type SigningTicket = { readonly issuanceId: string; readonly ticket: string };
 
@@ -66,6 +67,10 @@ export interface SigningBackend {
   reserve?(count: number, deadline: EpochMs): Promise<Reservation>;
   submit(batch: readonly PreparedIssuance[]): Promise<readonly SubmitOutcome[]>;
   collect(tickets: readonly SigningTicket[]): Promise<readonly CollectOutcome[]>;
+  /** Where the CA keeps what is revoked (ACM PCA): asked for one serial, lower-case hex. Never rejects; harmless twice. */
+  revoke?(serialHex: string, reason: RevocationReason): Promise<RevokeAtCaOutcome>;
+  /** Where CRLs are ours (PKCS#11, software): a CertificateList of this TBSCertList, signed with the CA's key. */
+  signCrl?(tbsDer: Uint8Array): Promise<Uint8Array>;
 }
 
 /** What a CA certificate is to say. Times in epoch milliseconds, whole seconds. */

@@ -18,6 +18,7 @@ import { decodePemBlocks } from '../../pki/pem.ts';
 import { describeKey } from './describe-key.ts';
 import { issueRequest, RequestTooLargeError, type TemplateIntent } from './issue-request.ts';
 import { type PacingBudget, type Permit, type Sleep, sleepInRealTime } from './pacing.ts';
+import { revokeAtAcmPca } from './revoke.ts';
 import { describeError, type ErrorRule, ruleFor } from './service-errors.ts';
 
 /** Bounds of one `submit` and one `collect`. With the wait for a reservation they stay below the signer's 30 s. */
@@ -106,6 +107,8 @@ export function createAcmPcaBackend(options: AcmPcaBackendOptions): SigningBacke
         submitOne(backend, prepared, intents[index]!, deadline),
       );
     },
+    revoke: (serialHex, reason) =>
+      revokeAtAcmPca({ ...backend, authorityArn: backend.authority.ref }, serialHex, reason),
     async collect(tickets) {
       const deadline = clock() + limits.collectMsMax;
       return mapBounded(tickets, limits.inFlightMax, (ticket) => collectOne(backend, ticket, deadline));

@@ -3,7 +3,7 @@ import { setTimeout as setTimer } from 'node:timers/promises';
 import type { EpochMs } from '../../pki/epoch.ts';
 
 /** The calls a signer makes for each certificate. Each has its own budget: submitting never starves collecting. */
-export const pacedCalls = ['IssueCertificate', 'GetCertificate'] as const;
+export const pacedCalls = ['IssueCertificate', 'GetCertificate', 'RevokeCertificate'] as const;
 export type PacedCall = (typeof pacedCalls)[number];
 
 /** One call may go out, at `at` or soon after it; not after `goodUntil`. */
@@ -60,6 +60,7 @@ export interface PacingRate {
 export const defaultPacingRates: Readonly<Record<PacedCall, PacingRate>> = {
   IssueCertificate: { perSecond: 25, burstMs: 300 },
   GetCertificate: { perSecond: 75, burstMs: 300 },
+  RevokeCertificate: { perSecond: 20, burstMs: 300 },
 };
 
 /**

@@ -86,6 +86,7 @@ export function createLeasedPacingBudget(options: LeasedPacingOptions): PacingBu
   const desks: Readonly<Record<PacedCall, Desk>> = {
     IssueCertificate: createDesk(options, 'IssueCertificate'),
     GetCertificate: createDesk(options, 'GetCertificate'),
+    RevokeCertificate: createDesk(options, 'RevokeCertificate'),
   };
 
   const ask = (call: PacedCall, deadline: EpochMs, count: number, takesPart: boolean) =>

@@ -75,6 +75,7 @@ export const listPartitions = {
   operatorLog: 'L#OPERATOR-LOG',
   authorities: 'L#AUTHORITY',
   comparisons: 'L#COMPARISON',
+  revocations: 'L#REVOCATION',
 } as const;
 
 const ordinalText = (ordinal: number) => String(ordinal).padStart(9, '0');
@@ -146,6 +147,8 @@ export const keys = {
     PK: listPartitions.comparisons,
     SK: `${keyPart(caId)}#${ordinalText(generation)}`,
   }),
+  /** That a certificate is to be revoked at its CA. */
+  revocation: (issuanceId: string): Key => ({ PK: listPartitions.revocations, SK: keyPart(issuanceId) }),
   auditReport: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `REPORT#${generation}` }),
   /** Until when no report is worth asking for. */
   auditDeferral: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `DEFER#${generation}` }),

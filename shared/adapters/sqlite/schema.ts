@@ -325,10 +325,28 @@ CREATE INDEX contact_samples_by_owner ON contact_samples (owner, place);
 CREATE INDEX contact_samples_by_credential ON contact_samples (credential_id, place);
 `;
 
+/** Certificates to be revoked at their CA; numbers of CRLs; revoked certificates by the shard of their CRL. */
+const revocationTables = `
+CREATE TABLE revocation_intents (
+  issuance_id TEXT PRIMARY KEY,
+  reason TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  by_operator TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE crl_numbers (
+  ca_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  PRIMARY KEY (ca_id, generation)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX revoked_by_shard ON issuances (ca_id, generation, crl_shard) WHERE state = 'revoked';
+`;
+
 export const migrations: readonly string[] = [
   issuanceTables + holdAndCounterTables + callerAndAuthorityTables + queueTables,
   auditTables,
   deadLetterIndexes,
   permitTables,
   inventoryTables,
+  revocationTables,
 ];

@@ -11,6 +11,7 @@ import type {
   OperatorLog,
   OperatorStore,
 } from '../../issuance/ports.ts';
+import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports.ts';
 import { createAuditStore } from './audit-store.ts';
 import { createAuthorityRegistry } from './authority-registry.ts';
 import { type CommitStats, createCommitQueue } from './commit-queue.ts';
@@ -25,6 +26,7 @@ import { createPermitStore } from './permit-store.ts';
 import { createQueues, type QueueOptions, type SqliteQueue } from './queue.ts';
 import { createQueueStore } from './queue-store.ts';
 import { createRecountSource } from './recount-view.ts';
+import { createRevocations } from './revocations.ts';
 import { lockState } from './state-lock.ts';
 import { createWatch } from './watch.ts';
 
@@ -56,6 +58,7 @@ export interface SqliteStore {
   readonly operatorLog: OperatorLog;
   readonly authorities: AuthorityRegistry;
   readonly audits: AuditStore;
+  readonly revocations: RevocationStore & CrlSource;
   readonly permits: PermitStore;
   readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
   /** The queue of this name, made when it is new. Its redrive policy is what the first caller that gives one says. */
@@ -101,6 +104,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       operatorLog: guarded(createOperatorLog(database, commits)),
       authorities: guarded(createAuthorityRegistry(database, commits)),
       audits: guarded(createAuditStore(database, commits)),
+      revocations: guarded(createRevocations(database, commits)),
       permits: guarded(createPermitStore(database, commits)),
       inventory: guarded({
         ...createInventoryReads(database),

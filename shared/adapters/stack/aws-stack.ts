@@ -11,6 +11,7 @@ import { createDynamoKeyReads } from '../dynamodb/key-reads.ts';
 import { createDynamoLedger } from '../dynamodb/ledger.ts';
 import { createDynamoOperatorLog, createDynamoOperators } from '../dynamodb/operators.ts';
 import { createDynamoPermits } from '../dynamodb/permits.ts';
+import { createDynamoRevocations } from '../dynamodb/revocations.ts';
 import { createDynamoWatch } from '../dynamodb/watch.ts';
 import { createCounterInventory } from '../ledger/inventory-of-counters.ts';
 import { createSqsClient } from '../sqs/client.ts';
@@ -57,6 +58,8 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     registry,
     authorities: createAuthorityDirectory(registry, systemClock),
     audits: createDynamoAudits(table),
+    revocations: createDynamoRevocations(table),
+    crlSource: undefined,
     permits: createDynamoPermits(table),
     inventory: createCounterInventory({
       ledger,

@@ -17,6 +17,7 @@ import type {
   OperatorStore,
   WorkQueue,
 } from '../../issuance/ports.ts';
+import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports.ts';
 import type { Environment } from './environment.ts';
 
 /** What the functions of one deployment share: configuration, ledger, queues. Signing backends are the signer's alone. */
@@ -35,6 +36,9 @@ export interface Stack {
   readonly registry: AuthorityRegistry;
   readonly authorities: AuthorityDirectory;
   readonly audits: AuditStore;
+  readonly revocations: RevocationStore;
+  /** What our own CRLs are made from; undefined where this stack publishes none. */
+  readonly crlSource: CrlSource | undefined;
   readonly permits: PermitStore;
   readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
   readonly enrolmentQueue: WorkQueue;

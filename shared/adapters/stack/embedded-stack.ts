@@ -42,6 +42,8 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     registry: store.authorities,
     authorities: createAuthorityDirectory(store.authorities, systemClock),
     audits: store.audits,
+    revocations: store.revocations,
+    crlSource: store.revocations,
     permits: store.permits,
     inventory: store.inventory,
     enrolmentQueue: queue(enrolmentQueueName),

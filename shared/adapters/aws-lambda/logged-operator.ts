@@ -1,8 +1,8 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { authenticateAny } from '../../shared/adapters/aws-lambda/callers.ts';
-import { SealwrightError } from '../../shared/issuance/errors.ts';
-import type { Operator, OperatorRole } from '../../shared/issuance/issuance-record.ts';
-import type { Clock, CredentialStore, OperatorLog, OperatorStore } from '../../shared/issuance/ports.ts';
+import { SealwrightError } from '../../issuance/errors.ts';
+import type { Operator, OperatorRole } from '../../issuance/issuance-record.ts';
+import type { Clock, CredentialStore, OperatorLog, OperatorStore } from '../../issuance/ports.ts';
+import { authenticateAny } from './callers.ts';
 
 export interface LoggedCallerPorts {
   readonly credentials: CredentialStore;

@@ -1,0 +1,65 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { crlShardCapacity } from '../../issuance/crl-shards.ts';
+import { issuanceIdOf } from '../../issuance/ids.ts';
+import type { CrlSource, RevocationIntent, RevocationStore, RevokedSerial } from '../../issuance/revocation-ports.ts';
+import { invariant } from '../ledger/ledger-fault.ts';
+import type { CommitQueue } from './commit-queue.ts';
+
+const unfinishedMax = 1_000;
+
+/** Intents to revoke, and what the CRLs of a CA are made from. */
+export function createRevocations(database: DatabaseSync, commits: CommitQueue): RevocationStore & CrlSource {
+  return { ...createIntents(database, commits), ...createCrlSource(database, commits) };
+}
+
+function createIntents(database: DatabaseSync, commits: CommitQueue): RevocationStore {
+  const ofFingerprint = database.prepare(`SELECT i.request_id, i.ordinal FROM certificates c
+    JOIN issuances i ON i.issuance = c.issuance WHERE c.fingerprint = ? LIMIT 1`);
+  const columns = 'issuance_id AS issuanceId, reason, at, by_operator AS "by"';
+  const add = database.prepare(
+    'INSERT INTO revocation_intents (issuance_id, reason, at, by_operator) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const find = database.prepare(`SELECT ${columns} FROM revocation_intents WHERE issuance_id = ?`);
+  const all = database.prepare(`SELECT ${columns} FROM revocation_intents ORDER BY at, issuance_id LIMIT ?`);
+  const remove = database.prepare('DELETE FROM revocation_intents WHERE issuance_id = ?');
+  const intentOf = (row: unknown) => ({ ...(row as RevocationIntent) });
+  return {
+    async issuanceOfFingerprint(fingerprint) {
+      const row = ofFingerprint.get(fingerprint);
+      return row === undefined ? undefined : issuanceIdOf(row.request_id as string, row.ordinal as number);
+    },
+    begin: ({ at, by, issuanceId, reason }) =>
+      commits.submit(() => {
+        add.run(issuanceId, reason, at, by);
+        return intentOf(find.get(issuanceId));
+      }),
+    async unfinished(countMax) {
+      invariant(countMax >= 1 && countMax <= unfinishedMax, 'out-of-bounds', `countMax ${countMax}`);
+      return all.all(countMax).map(intentOf);
+    },
+    finish: (issuanceId) =>
+      commits.submit(() => {
+        remove.run(issuanceId);
+      }),
+  };
+}
+
+function createCrlSource(database: DatabaseSync, commits: CommitQueue): CrlSource {
+  const slots = database.prepare('SELECT slot_next FROM crl_slots WHERE ca_id = ? AND generation = ?');
+  const revoked = database.prepare(`SELECT i.serial, i.revoked_at AS revokedAt, i.revocation_reason AS reason,
+      c.not_after AS notAfter FROM issuances i JOIN certificates c ON c.issuance = i.issuance
+    WHERE i.state = 'revoked' AND i.ca_id = ? AND i.generation = ? AND i.crl_shard = ? AND c.not_after >= ?
+    ORDER BY i.serial`);
+  const number = database.prepare(`INSERT INTO crl_numbers (ca_id, generation, number) VALUES (?, ?, 1)
+    ON CONFLICT DO UPDATE SET number = number + 1 RETURNING number`);
+  return {
+    async shardCount(caId, generation) {
+      const row = slots.get(caId, generation);
+      return Math.max(1, Math.ceil(((row?.slot_next as number | undefined) ?? 0) / crlShardCapacity));
+    },
+    async revokedOf(caId, generation, shard, notAfterMin) {
+      return revoked.all(caId, generation, shard, notAfterMin).map((row) => ({ ...row }) as unknown as RevokedSerial);
+    },
+    nextCrlNumber: (caId, generation) => commits.submit(() => number.get(caId, generation)!.number as number),
+  };
+}

@@ -1,0 +1,61 @@
+/** What revocation keeps beside the ledger. Each comment states what an adapter owes. */
+import type { EpochMs } from '../pki/epoch.ts';
+
+/** Reasons of RFC 5280 §5.3.1 that a certificate for good may have, by the names of its CRLReason. */
+export const revocationReasons = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+  'aACompromise',
+] as const;
+export type RevocationReason = (typeof revocationReasons)[number];
+
+/** That a certificate is to be revoked at its CA: written before the CA is asked, taken away when the ledger says `revoked`. */
+export interface RevocationIntent {
+  readonly issuanceId: string;
+  readonly reason: RevocationReason;
+  readonly at: EpochMs;
+  /** Operator. */
+  readonly by: string;
+}
+
+/** Durable on return; reads see every write that was answered. */
+export interface RevocationStore {
+  /** The issuance of the certificate whose DER has this SHA-256 (lower-case hex); undefined for one that is not ours. */
+  issuanceOfFingerprint(fingerprint: string): Promise<string | undefined>;
+  /** Writes the intent unless there is one; answers the one that stands. */
+  begin(intent: RevocationIntent): Promise<RevocationIntent>;
+  /** Intents that are not finished, at most `countMax` (1,000). */
+  unfinished(countMax: number): Promise<readonly RevocationIntent[]>;
+  /** Takes the intent away. None is no error. */
+  finish(issuanceId: string): Promise<void>;
+}
+
+/** A revoked certificate as its CRL names it. */
+export interface RevokedSerial {
+  /** Lower-case hex. */
+  readonly serial: string;
+  readonly revokedAt: EpochMs;
+  readonly reason: string;
+  readonly notAfter: EpochMs;
+}
+
+/** What CRLs are made from. */
+export interface CrlSource {
+  /** Shards of a generation that hold, or may come to hold, a certificate: 0 to this number, exclusive. */
+  shardCount(caId: string, generation: number): Promise<number>;
+  /** Revoked certificates of one shard whose notAfter is not before `notAfterMin`. As many as a shard has slots at most. */
+  revokedOf(caId: string, generation: number, shard: number, notAfterMin: EpochMs): Promise<readonly RevokedSerial[]>;
+  /** A number that this generation of the CA never had before, greater than all of them (RFC 5280 §5.2.3). */
+  nextCrlNumber(caId: string, generation: number): Promise<number>;
+}
+
+export type RevokeAtCaOutcome =
+  /** Revoked, now or before. */
+  | { readonly kind: 'revoked' }
+  /** Not now, or the outcome is unknown: asking again is harmless. */
+  | { readonly kind: 'retry'; readonly code: string; readonly message: string };

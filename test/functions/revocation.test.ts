@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { secretSha256 } from '../../shared/adapters/aws-lambda/callers.ts';
+import { dns, freshName, type LocalStack, newP256, requestFor, startLocalStack } from '../support/service.ts';
+import { createServiceClient, problemOf, type ServiceClient } from '../support/service-client.ts';
+
+let local: LocalStack;
+let client: ServiceClient;
+
+beforeAll(async () => {
+  local = await startLocalStack();
+  client = createServiceClient(local.url);
+});
+
+afterAll(() => local?.close());
+
+const key = newP256();
+
+async function issue(profile: string, pair = newP256()) {
+  const settled = await client.settled(requestFor([dns(freshName())], pair), profile, local.tokens.device);
+  expect(settled.status).toBe(200);
+  const record = await local.stack.ledger.get(settled.json().issuanceId);
+  const fingerprint = createHash('sha256').update(record!.certificateDer!).digest('hex');
+  return { record: record!, fingerprint };
+}
+
+function revoke(fingerprint: string, reason: unknown, token: string | undefined = local.tokens.operator) {
+  return client.call({
+    method: 'POST',
+    path: `/v1/certificates/${fingerprint}/revocation`,
+    token,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ reason }),
+  });
+}
+
+describe('a revocation', () => {
+  it('is at the CA and in the ledger, once: the first reason and time stay (revoke-idempotent)', async () => {
+    const { fingerprint, record } = await issue('device');
+    const first = await revoke(fingerprint, 'superseded');
+    expect([first.status, first.json()]).toMatchObject([
+      200,
+      { status: 'revoked', already: false, reason: 'superseded' },
+    ]);
+    const again = await revoke(fingerprint.toUpperCase(), 'keyCompromise');
+    expect([again.status, again.json()]).toMatchObject([200, { already: true, reason: 'superseded' }]);
+    expect(again.json().revokedAt).toBe(first.json().revokedAt);
+    expect((await local.stack.ledger.get(record.issuanceId))!.state).toBe('revoked');
+    expect(await local.stack.revocations.unfinished(10)).toEqual([]);
+  });
+
+  it('for keyCompromise refuses the key for ever (revoke-compromise)', async () => {
+    const { fingerprint } = await issue('device', key);
+    expect((await revoke(fingerprint, 'keyCompromise')).status).toBe(200);
+    const refused = await client.settled(requestFor([dns(freshName())], key), 'device', local.tokens.device);
+    expect(problemOf(refused)).toBe('422 policy-refused');
+    expect(refused.json().violations.map(({ code }: { code: string }) => code)).toContain('key-compromised');
+  });
+
+  it('is refused for a reason that is none or not for good, for what is not ours, without the role (revoke-refused)', async () => {
+    const { fingerprint } = await issue('device');
+    expect(problemOf(await revoke(fingerprint, 'certificateHold'))).toBe('422 reason-not-allowed');
+    expect(problemOf(await revoke(fingerprint, 'whim'))).toBe('400 request-malformed');
+    expect(problemOf(await revoke('ab'.repeat(32), 'superseded'))).toBe('404 not-found');
+    const secret = `sw_o_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')}`;
+    const reader = { id: 'reader', name: 'reader', roles: ['inventory:read'] as const, createdAt: Date.now() };
+    await local.stack.operators.create({ ...reader, sha256: secretSha256(secret) });
+    expect(problemOf(await revoke(fingerprint, 'superseded', secret))).toBe('403 role-missing');
+    const [entry] = await local.stack.operatorLog.list(1);
+    expect(entry).toMatchObject({ operatorId: 'reader', action: 'certificate:revoke', outcome: 'refused' });
+    expect((await revoke(fingerprint, 'superseded', local.tokens.device)).status).toBe(401);
+  });
+});
