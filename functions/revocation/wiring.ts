@@ -1,10 +1,12 @@
 import { processStack } from '../../shared/adapters/stack/stack.ts';
-import type { RevokePorts } from '../../shared/issuance/revoke-certificate.ts';
+import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
 import { createBackends } from '../signer/backends.ts';
 
+/** Ports of `RevokePorts` and, where CRLs are ours, of `PublishCrlsPorts`. */
 export async function wiring() {
   const stack = processStack();
-  return { ...stack, backendOf: await createBackends(stack) } satisfies RevokePorts;
+  const custody = createCustodyGate(stack.hierarchy, stack.clock);
+  return { ...stack, backendOf: await createBackends(stack), custody };
 }
 
 /** For what answers while the backends are still being made. */

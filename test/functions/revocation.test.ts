@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBackends } from '../../functions/signer/backends.ts';
 import { secretSha256 } from '../../shared/adapters/aws-lambda/callers.ts';
+import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
+import { publishCrls } from '../../shared/issuance/publish-crls.ts';
+import { parseCertificateList } from '../../shared/pki/certificate-list.ts';
+import { opensslCrlCheck } from '../support/openssl-crl.ts';
 import { dns, freshName, type LocalStack, newP256, requestFor, startLocalStack } from '../support/service.ts';
 import { createServiceClient, problemOf, type ServiceClient } from '../support/service-client.ts';
 
@@ -69,5 +74,29 @@ describe('a revocation', () => {
     const [entry] = await local.stack.operatorLog.list(1);
     expect(entry).toMatchObject({ operatorId: 'reader', action: 'certificate:revoke', outcome: 'refused' });
     expect((await revoke(fingerprint, 'superseded', local.tokens.device)).status).toBe(401);
+  });
+});
+
+describe('the CRL of a CA in the HSM', () => {
+  it('is served over plain HTTP, and has what was revoked after the next run (crl-served)', async () => {
+    const { fingerprint, record } = await issue('service');
+    const path = `/v1/crls/${record.caId}/${record.generation}-${record.crlShard}`;
+    expect((await revoke(fingerprint, 'superseded')).status).toBe(200);
+    const { crlObjects, crlSource } = local.stack;
+    const backendOf = await createBackends(local.stack);
+    const custody = createCustodyGate(local.stack.hierarchy, local.stack.clock);
+    const faults: unknown[] = [];
+    const ports = { ...local.stack, crlObjects: crlObjects!, crlSource: crlSource!, backendOf, custody };
+    await publishCrls(ports, (_caId, cause) => faults.push(cause));
+    expect(faults).toEqual([]);
+    const answer = await fetch(new URL(path, local.url));
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/pkix-crl']);
+    expect(answer.headers.get('cache-control')).toMatch(/^public, max-age=\d+$/);
+    const crl = new Uint8Array(await answer.arrayBuffer());
+    expect(parseCertificateList(crl).entries.map(({ serial }) => serial)).toContain(record.serial);
+    const issuer = (await local.stack.authorities.newest(record.caId))!;
+    const check = opensslCrlCheck(record.certificateDer!, [issuer.certificateDer, ...issuer.chain], crl, Date.now());
+    expect(check.output).toContain('certificate revoked');
+    expect((await fetch(new URL('/v1/crls/workloads/1-999999', local.url))).status).toBe(404);
   });
 });

@@ -81,6 +81,7 @@ export function createPkcs11Backend(options: Pkcs11BackendOptions): Pkcs11Backen
       const intents = batch.map((prepared) => tbsIntentOf(prepared, options.authority.caId));
       return submitBatch(backend, batch, intents);
     },
+    signCrl: (tbsDer) => signCrl(backend, tbsDer),
     async collect(tickets) {
       return tickets.map(({ issuanceId }) => {
         const message = 'a PKCS #11 token answers at once and gives no tickets';
@@ -191,6 +192,22 @@ async function submitBatch(
   }
   await Promise.all(Array.from({ length: Math.min(concurrency, batch.length) }, worker));
   return outcomes;
+}
+
+async function signCrl(backend: Backend, tbsDer: Uint8Array): Promise<Uint8Array> {
+  const { signingAlgorithm } = backend.options.authority;
+  try {
+    const signature = await withRevival(() =>
+      backend.token.withSession(async (session) => {
+        const { handles, signer } = await openKey(backend, session);
+        return await signer.sign(session, handles.privateKey, tbsDer);
+      }),
+    );
+    return assembleCertificate(tbsDer, signingAlgorithm, signature);
+  } catch (error) {
+    const { code, message } = failureOf(error);
+    throw new SealwrightError('backend-unavailable', { message: `${code}: ${message}`, cause: error });
+  }
 }
 
 async function submitOne(backend: Backend, issuanceId: string, intent: TbsIntent, run: Run): Promise<SubmitOutcome> {

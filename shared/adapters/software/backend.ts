@@ -5,6 +5,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { KeyDescription } from '../../custody/key-description.ts';
 import type { Stage } from '../../hierarchy/hierarchy.ts';
+import { SealwrightError } from '../../issuance/errors.ts';
 import type { Clock, SigningBackend, SubmitOutcome } from '../../issuance/ports.ts';
 import { assembleCertificate } from '../../pki/certificate-builder.ts';
 import type { CaSigningAlgorithm } from '../../pki/signature-algorithm.ts';
@@ -57,6 +58,12 @@ export function createSoftwareBackend(options: SoftwareBackendOptions): SigningB
         if (outcomes.length % signaturesATurn === 0) await nextTurn();
       }
       return outcomes;
+    },
+    async signCrl(tbsDer) {
+      const key = openKey(path, authority.spkiSha256);
+      if ('code' in key) throw new SealwrightError('backend-unavailable', { message: `${key.code}: ${key.message}` });
+      const signature = await signWithKeyFile(key, authority.signingAlgorithm, tbsDer);
+      return assembleCertificate(tbsDer, authority.signingAlgorithm, signature);
     },
     async collect(tickets) {
       const message = 'a key file answers at once and gives no tickets';

@@ -17,6 +17,7 @@ import type {
   OperatorStore,
   WorkQueue,
 } from '../../issuance/ports.ts';
+import type { CrlObjects } from '../../issuance/publish-crls.ts';
 import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports.ts';
 import type { Environment } from './environment.ts';
 
@@ -39,6 +40,8 @@ export interface Stack {
   readonly revocations: RevocationStore;
   /** What our own CRLs are made from; undefined where this stack publishes none. */
   readonly crlSource: CrlSource | undefined;
+  /** Where they are published; undefined likewise. */
+  readonly crlObjects: CrlObjects | undefined;
   readonly permits: PermitStore;
   readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
   readonly enrolmentQueue: WorkQueue;

@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { Logger } from '@aws-lambda-powertools/logger';
 import type { BackendKind } from '../../hierarchy/hierarchy.ts';
 import { createAuthorityDirectory } from '../../issuance/authority-directory.ts';
 import type { QueueConsumer, WorkQueue } from '../../issuance/ports.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
+import { createFileCrlObjects } from '../files/crl-objects.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import { enrolmentQueueName, ledgerFile, receiveCountMax, type Stack, signingQueueName, systemClock } from './base.ts';
 import { type EmbeddedEnvironment, EnvironmentError, parseEnvironment } from './environment.ts';
@@ -44,6 +46,7 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     audits: store.audits,
     revocations: store.revocations,
     crlSource: store.revocations,
+    crlObjects: createFileCrlObjects(join(environment.stateDir, 'crls')),
     permits: store.permits,
     inventory: store.inventory,
     enrolmentQueue: queue(enrolmentQueueName),
