@@ -14,6 +14,7 @@ import { operatorCommands } from './operator.ts';
 import { orphanCommands } from './orphan.ts';
 import { recountCommand } from './recount.ts';
 import { revokeCommand } from './revoke.ts';
+import { searchCommands } from './search.ts';
 import { stateCommands } from './state.ts';
 import { statusCommand } from './status.ts';
 
@@ -25,7 +26,7 @@ export interface CommandGroup {
 
 /** In the order of the help. A new command is a file beside this one and a line here. */
 export const commandGroups: readonly CommandGroup[] = [
-  { title: 'certificates', commands: [enrollCommand, statusCommand, revokeCommand] },
+  { title: 'certificates', commands: [enrollCommand, statusCommand, ...searchCommands, revokeCommand] },
   {
     title: 'certification authorities and their keys',
     commands: [

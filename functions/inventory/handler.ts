@@ -3,6 +3,7 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { HttpResponse } from '../../shared/adapters/aws-lambda/http-response.ts';
 import { problemDocuments } from '../../shared/adapters/aws-lambda/problem-documents.ts';
 import { authorityBlastRadius, valueBlastRadius } from './blast-radius.ts';
+import { listCertificates, showCertificate } from './certificates.ts';
 import { showRecount, startRecount } from './recounts.ts';
 import { wiring } from './wiring.ts';
 
@@ -10,6 +11,8 @@ const wired = wiring();
 
 const routes: Readonly<Record<string, (event: APIGatewayProxyEventV2) => Promise<HttpResponse>>> = {
   'GET /v1/authorities/{id}/blast-radius': (event) => authorityBlastRadius(wired, event),
+  'GET /v1/certificates': (event) => listCertificates(wired, event),
+  'GET /v1/certificates/{fingerprint}': (event) => showCertificate(wired, event),
   'GET /v1/blast-radius': (event) => valueBlastRadius(wired, event),
   'POST /v1/recounts': (event) => startRecount(wired, event),
   'GET /v1/recounts/{id}': (event) => showRecount(wired, event),

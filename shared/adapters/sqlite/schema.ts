@@ -349,4 +349,5 @@ export const migrations: readonly string[] = [
   permitTables,
   inventoryTables,
   revocationTables,
+  'CREATE INDEX requests_by_predecessor ON requests (predecessor) WHERE predecessor IS NOT NULL;',
 ];

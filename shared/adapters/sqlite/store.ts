@@ -12,8 +12,10 @@ import type {
   OperatorStore,
 } from '../../issuance/ports.ts';
 import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports.ts';
+import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import { createAuditStore } from './audit-store.ts';
 import { createAuthorityRegistry } from './authority-registry.ts';
+import { createCertificateSearch } from './certificate-search.ts';
 import { type CommitStats, createCommitQueue } from './commit-queue.ts';
 import { createCounters } from './counters.ts';
 import { createCredentialStore, createOperatorLog, createOperatorStore } from './credential-store.ts';
@@ -59,6 +61,7 @@ export interface SqliteStore {
   readonly authorities: AuthorityRegistry;
   readonly audits: AuditStore;
   readonly revocations: RevocationStore & CrlSource;
+  readonly search: CertificateSearch;
   readonly permits: PermitStore;
   readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
   /** The queue of this name, made when it is new. Its redrive policy is what the first caller that gives one says. */
@@ -105,6 +108,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       authorities: guarded(createAuthorityRegistry(database, commits)),
       audits: guarded(createAuditStore(database, commits)),
       revocations: guarded(createRevocations(database, commits)),
+      search: guarded(createCertificateSearch(database)),
       permits: guarded(createPermitStore(database, commits)),
       inventory: guarded({
         ...createInventoryReads(database),

@@ -60,6 +60,7 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     audits: createDynamoAudits(table),
     revocations: createDynamoRevocations(table),
     crlSource: undefined,
+    search: undefined,
     crlObjects: undefined,
     permits: createDynamoPermits(table),
     inventory: createCounterInventory({

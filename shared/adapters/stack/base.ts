@@ -19,6 +19,7 @@ import type {
 } from '../../issuance/ports.ts';
 import type { CrlObjects } from '../../issuance/publish-crls.ts';
 import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports.ts';
+import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import type { Environment } from './environment.ts';
 
 /** What the functions of one deployment share: configuration, ledger, queues. Signing backends are the signer's alone. */
@@ -42,6 +43,8 @@ export interface Stack {
   readonly crlSource: CrlSource | undefined;
   /** Where they are published; undefined likewise. */
   readonly crlObjects: CrlObjects | undefined;
+  /** Undefined where the stack has no search of the inventory. */
+  readonly search: CertificateSearch | undefined;
   readonly permits: PermitStore;
   readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
   readonly enrolmentQueue: WorkQueue;

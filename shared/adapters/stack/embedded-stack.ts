@@ -47,6 +47,7 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     revocations: store.revocations,
     crlSource: store.revocations,
     crlObjects: createFileCrlObjects(join(environment.stateDir, 'crls')),
+    search: store.search,
     permits: store.permits,
     inventory: store.inventory,
     enrolmentQueue: queue(enrolmentQueueName),

@@ -1,0 +1,96 @@
+import { type Command, type CommandContext, UsageError } from '../command.ts';
+import { headerOf, isObject, jsonOf, textOf } from '../http-client.ts';
+import { printable } from '../terminal/text.ts';
+import { objectOf } from './certificate-output.ts';
+
+const filters = ['issuer', 'owner', 'fleet', 'profile', 'serial', 'fingerprint', 'key', 'name', 'credential', 'status'];
+const instants = ['not-after-before', 'not-after-after'];
+const parameterOf = (option: string) => option.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+const pageMax = '1000';
+
+export const searchCommands: readonly Command[] = [
+  {
+    name: 'search',
+    arguments: [],
+    summary: 'certificates by any mix of filters; streams all of them',
+    options: {
+      ...Object.fromEntries(filters.map((name) => [name, { type: 'string', value: 'TEXT', help: `its ${name}` }])),
+      ...Object.fromEntries(
+        instants.map((name) => [name, { type: 'string', value: 'INSTANT', help: 'as 2027-01-31T00:00:00Z' }]),
+      ),
+      format: { type: 'string', value: 'FORMAT', help: 'ndjson or csv instead of lines for people' },
+    },
+    examples: [
+      'npx sealwright search --owner plant-7 --status issued',
+      'npx sealwright search --issuer devices --format ndjson > all.ndjson',
+    ],
+    run: search,
+  },
+  {
+    name: 'show',
+    arguments: ['FINGERPRINT'],
+    summary: 'one certificate with its whole history',
+    options: {},
+    examples: ['npx sealwright show 9f86d0…0f00a08'],
+    run: show,
+  },
+];
+
+/** A page at a time, written as it comes: a million certificates take no more memory than a thousand. */
+async function search(context: CommandContext): Promise<number> {
+  const format = context.json ? 'ndjson' : (context.option('format') ?? 'text');
+  if (!['text', 'ndjson', 'csv'].includes(format)) throw new UsageError('--format is ndjson or csv');
+  const query = new URLSearchParams({ limit: pageMax });
+  for (const name of [...filters, ...instants]) {
+    const value = context.option(name);
+    if (value !== undefined) query.set(parameterOf(name), value);
+  }
+  const accept = format === 'csv' ? 'text/csv' : 'application/x-ndjson';
+  let count = 0;
+  for (;;) {
+    const path = `/v1/certificates?${query}`;
+    const answer = await context.service.call(
+      { method: 'GET', path, headers: { accept }, repeatable: true },
+      'operator',
+      [200],
+    );
+    const body = answer.body.toString('utf8');
+    const lines = body.split('\n').filter((line) => line.trim() !== '');
+    count += lines.length;
+    context.io.stdout.write(format === 'text' ? lines.map(lineOf).join('') : body);
+    const cursor = headerOf(answer, 'x-next-cursor');
+    if (cursor === undefined) break;
+    query.set('cursor', cursor);
+  }
+  if (format === 'text') context.io.stdout.write(count === 1 ? '1 certificate\n' : `${count} certificates\n`);
+  return 0;
+}
+
+function lineOf(line: string): string {
+  const found = objectOf(JSON.parse(line));
+  const [name = ''] = Array.isArray(found.names) ? found.names.map(textOf) : [];
+  const day = textOf(found.notAfter).slice(0, 10);
+  const whose = `${textOf(found.owner)} / ${textOf(found.fleet)}`;
+  const second = `  ${textOf(found.status)}, until ${day}, ${textOf(found.issuer)}, ${whose}: ${name}`;
+  return `${printable(textOf(found.fingerprint))}\n${printable(second)}\n`;
+}
+
+async function show(context: CommandContext): Promise<number> {
+  const [fingerprint = ''] = context.positionals;
+  const path = `/v1/certificates/${encodeURIComponent(fingerprint)}`;
+  const found = objectOf(
+    jsonOf(await context.service.call({ method: 'GET', path, repeatable: true }, 'operator', [200])),
+  );
+  context.answer(found, () => {
+    const facts = Object.entries(found).filter(([name]) => name !== 'history');
+    const shown = (value: unknown) => (Array.isArray(value) ? value.map(textOf).join(' ') : textOf(value));
+    const changes = Array.isArray(found.history) ? found.history.filter(isObject) : [];
+    return [
+      ...facts.map(([name, value]) => `${name.padEnd(14)} ${shown(value) || '–'}`),
+      ...changes.map((change) => `${textOf(change.at)}  ${textOf(change.to)}`),
+    ]
+      .map((line) => `${printable(line)}\n`)
+      .join('');
+  });
+  return 0;
+}

@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dns, freshName, type LocalStack, newP256, requestFor, startLocalStack } from '../support/service.ts';
+import { createServiceClient, problemOf, type ServiceClient } from '../support/service-client.ts';
+
+let local: LocalStack;
+let client: ServiceClient;
+const names = Array.from({ length: 3 }, () => freshName());
+const fingerprints: string[] = [];
+
+beforeAll(async () => {
+  local = await startLocalStack();
+  client = createServiceClient(local.url);
+  for (const name of names) {
+    const settled = await client.settled(requestFor([dns(name)], newP256()), 'device', local.tokens.device);
+    const record = await local.stack.ledger.get(settled.json().issuanceId);
+    fingerprints.push(createHash('sha256').update(record!.certificateDer!).digest('hex'));
+  }
+});
+
+afterAll(() => local?.close());
+
+const search = (query: string, accept = 'application/json', token: string | undefined = local.tokens.operator) =>
+  client.call({ path: `/v1/certificates${query}`, token, headers: { accept } });
+
+describe('GET /v1/certificates', () => {
+  it('pages through all of them, each once, by a cursor of this query alone (search-cursor)', async () => {
+    const seen: string[] = [];
+    let cursor = '';
+    do {
+      const page = (await search(`?owner=plant-7&limit=1${cursor}`)).json();
+      seen.push(...page.certificates.map((one: { fingerprint: string }) => one.fingerprint));
+      cursor = page.nextCursor === null ? '' : `&cursor=${page.nextCursor}`;
+      if (seen.length === 1) expect(problemOf(await search(`?owner=plant-8${cursor}`))).toBe('400 request-malformed');
+    } while (cursor !== '');
+    expect(seen).toEqual(fingerprints);
+  });
+
+  it('holds every filter together (search-filters)', async () => {
+    const found = async (query: string) =>
+      (await search(query)).json().certificates.map((one: { fingerprint: string }) => one.fingerprint);
+    expect(await found(`?name=${names[1]}`)).toEqual([fingerprints[1]]);
+    expect(await found(`?fingerprint=${fingerprints[2]}&owner=plant-7&status=issued`)).toEqual([fingerprints[2]]);
+    expect(await found(`?fingerprint=${fingerprints[2]}&status=revoked`)).toEqual([]);
+    const [{ serial, key }] = (await search(`?name=${names[0]}`)).json().certificates;
+    expect(await found(`?issuer=devices&serial=${serial}`)).toEqual([fingerprints[0]]);
+    expect(await found(`?key=${key}&profile=device&fleet=sensors`)).toEqual([fingerprints[0]]);
+    expect(await found('?notAfterBefore=2020-01-01T00:00:00Z')).toEqual([]);
+    expect(await found('?notAfterAfter=2020-01-01T00:00:00Z')).toEqual(fingerprints);
+  });
+
+  it('answers as CSV and NDJSON, with the cursor in a header (search-formats)', async () => {
+    const ndjson = await search('?limit=2', 'application/x-ndjson');
+    expect(
+      ndjson.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).fingerprint),
+    ).toEqual(fingerprints.slice(0, 2));
+    expect(ndjson.headers['x-next-cursor']).toMatch(/^[\w-]+$/);
+    const csv = await search('', 'text/csv');
+    expect(csv.text.split('\r\n')).toHaveLength(5);
+    expect(csv.text.startsWith('fingerprint,serial,issuer,')).toBe(true);
+  });
+
+  it('refuses what it does not understand, and a caller without the role (search-refused)', async () => {
+    for (const query of ['?colour=red', '?status=lost', '?notAfterBefore=tomorrow', '?limit=0', '?cursor=x', '?owner='])
+      expect(problemOf(await search(query)), query).toBe('400 request-malformed');
+    expect((await search('', 'application/json', local.tokens.device)).status).toBe(401);
+  });
+
+  it('shows one with its whole history (show-history)', async () => {
+    const path = `/v1/certificates/${fingerprints[0]}`;
+    const shown = (await client.call({ path, token: local.tokens.operator })).json();
+    expect(shown).toMatchObject({ fingerprint: fingerprints[0], owner: 'plant-7', predecessor: null, successors: [] });
+    // Whether the certificate was there in the signer's own batch is a matter of time.
+    const states = shown.history.map(({ to }: { to: string }) => to).filter((to: string) => to !== 'submitted');
+    expect(states).toEqual(['received', 'approved', 'intended', 'issued']);
+    const none = await client.call({ path: `/v1/certificates/${'ab'.repeat(32)}`, token: local.tokens.operator });
+    expect(none.status).toBe(404);
+  });
+});
