@@ -127,13 +127,13 @@ export const grants: Readonly<Record<string, Grant>> = {
       read: [...callers, ...issuances, ...holds, ...authorities, 'M#*', 'C#*'],
       write: ['L#OPERATOR-LOG'],
       get: intents,
-      indexes: ['unsettled', 'by-issuer', 'by-owner'],
+      indexes: ['unsettled', 'by-issuer', 'by-owner', 'by-standing'],
     },
   },
   revocation: { table: revoking(callers, ['L#OPERATOR-LOG']), acmPca: 'revoke' },
   revocationWatch: { table: revoking([], []), acmPca: 'revoke' },
-  // What counters hold is read as it is on DynamoDB: there are no sums beside them to keep.
-  upkeep: { table: { read: [...authorities, 'C#*'], write: [] } },
+  // Folds what was counted into sums and buckets: nothing but counters.
+  upkeep: { table: { read: [...authorities, 'C#*'], write: ['C#*'], indexes: ['by-standing'] } },
   monitor: { table: { read: authorities, write: [] }, depth: [...queues, ...deadQueues] },
   auditor: { table: settling, acmPca: 'collect', reports: true },
 };

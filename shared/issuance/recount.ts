@@ -46,10 +46,23 @@ export async function recount(ports: RecountPorts, onProgress: OnProgress = () =
   if (first.equal || first.consistent) return first;
   // A certificate issued between two pages looks like a difference, and is none the next time.
   const second = await recountOnce(ports, onProgress);
-  const before = new Set(first.differences.map(cellText));
-  const differences = second.differences.filter((one) => before.has(cellText(one)));
-  const equal = differences.length === 0 && second.sumDifferences.length === 0;
-  return { ...second, equal, differences, differing: differences.length };
+  const before = new Set(first.differences.map(differenceText));
+  const differences = second.differences.filter((one) => before.has(differenceText(one)));
+  const sumsBefore = new Set(first.sumDifferences.map(sumDifferenceText));
+  const sumDifferences = second.sumDifferences.filter((one) => sumsBefore.has(sumDifferenceText(one)));
+  const equal = differences.length === 0 && sumDifferences.length === 0;
+  return { ...second, equal, differences, sumDifferences, differing: differences.length };
+}
+
+/** A counter that is wrong is so by the same each time; one that moves between two pages is not. */
+function differenceText(one: CellDifference): string {
+  const { counted, recounted } = one;
+  return `${cellText(one)} ${counted.issued - recounted.issued} ${counted.revoked - recounted.revoked}`;
+}
+
+function sumDifferenceText({ caId, dimension, value, counted, recounted }: SumDifference): string {
+  const by = (of: keyof typeof counted) => counted[of] - recounted[of];
+  return JSON.stringify([caId, dimension, value, by('issued'), by('revoked'), by('standing')]);
 }
 
 async function recountOnce(ports: RecountPorts, onProgress: OnProgress): Promise<RecountResult> {

@@ -117,6 +117,14 @@ describe('roles', () => {
     expect(partitions('enroll', 'dynamodb:PutItem')).not.toContain('F#*');
   });
 
+  it('let the upkeep write counters and nothing else, and the inventory write no counter (upkeep-counts)', () => {
+    for (const action of ['PutItem', 'UpdateItem', 'DeleteItem'])
+      expect(partitions('upkeep', `dynamodb:${action}`)).toEqual(['C#*']);
+    expect(partitions('inventory', 'dynamodb:PutItem')).not.toContain('C#*');
+    for (const name of ['upkeep', 'inventory'])
+      expect(JSON.stringify(allowing(name, 'dynamodb:Query'))).toContain('by-standing');
+  });
+
   it('have no wildcard of actions, no Scan, no change of the table, and name their resources (named-resources)', () => {
     const everywhere = new Set(['Cluster', 'NetworkInterfaces']);
     for (const name of names) {

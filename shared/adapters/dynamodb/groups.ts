@@ -73,7 +73,7 @@ export function actionsOf({ plans }: Group, shard: number): readonly Action[] {
   const fences = new Map<string, Action>();
   for (const { fenceOf, counts } of plans) {
     if (fenceOf !== undefined) fences.set(fenceOf, fenceCheck(fenceOf, shard % fenceShards));
-    if (counts !== undefined) countInto(cells, counts.change, counts.certificate);
+    if (counts !== undefined) countInto(cells, counts);
   }
   return [
     ...plans.flatMap(({ actions }) => actions),

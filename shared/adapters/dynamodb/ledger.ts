@@ -3,7 +3,7 @@ import { invariant } from '../ledger/ledger-fault.ts';
 import { transitionsCountMax } from '../ledger/transition-checks.ts';
 import { createAdvance } from './advance.ts';
 import { createTable, type Table, type TableOptions } from './calls.ts';
-import { readCounters } from './counters.ts';
+import { readCounters } from './folded.ts';
 import { createHolds } from './holds.ts';
 import { number, numberOf, text } from './items.ts';
 import { errorDocument } from './moves.ts';

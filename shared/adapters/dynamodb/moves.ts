@@ -7,7 +7,7 @@ import type { Counted } from '../ledger/counted.ts';
 import { encodeIntent } from '../ledger/intent-document.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import { type Action, actionsMax } from './calls.ts';
-import { type CountedChange, cellKeyOf } from './counters.ts';
+import { type Count, cellKeyOf } from './counters.ts';
 import { bytes, document, flag, type Item, number, numberOf, text, textOf, texts, textsOf } from './items.ts';
 import { issuanceIdOfItem } from './record-items.ts';
 import { type RecordChange, recordUpdate } from './record-update.ts';
@@ -29,7 +29,7 @@ export interface Plan {
   /** The CA whose fence the transaction checks: once for all its moves. */
   readonly fenceOf?: string;
   /** What the transaction counts: its moves of one cell together. */
-  readonly counts?: { readonly change: CountedChange; readonly certificate: Counted };
+  readonly counts?: Count;
   /** Entries that point to the issuance, written before: without the move they point to nothing that is issued. */
   readonly entries?: readonly Item[];
 }
@@ -235,7 +235,7 @@ function planIssue(rec: Item, transition: Move<'issued'>, update: Update): Plan 
     rec,
     transition,
     actions: [move, kept, ...taken],
-    counts: { change: 'issued', certificate: countedOf(rec, notBefore, notAfter) },
+    counts: { change: 'issued', certificate: countedOf(rec, notBefore, notAfter), at },
     entries: entries.map(keyItem),
   };
 }
@@ -268,7 +268,7 @@ function planRevocation(rec: Item, transition: Move<'revoked'>, update: Update):
     rec,
     transition,
     actions: [update({ set: { rv: number(at), rr: text(reason) } }), ...(reason === compromise ? [compromised] : [])],
-    counts: { change: 'revoked', certificate: countedOf(rec, numberOf(rec, 'nb'), numberOf(rec, 'na')) },
+    counts: { change: 'revoked', certificate: countedOf(rec, numberOf(rec, 'nb'), numberOf(rec, 'na')), at },
   };
 }
 
@@ -284,5 +284,5 @@ export function keyOf(action: Action): Key {
 
 /** The cell that a plan counts in, with its CA; undefined for one that counts nothing. */
 export function cellOf(plan: Plan): string | undefined {
-  return plan.counts === undefined ? undefined : cellKeyOf(plan.counts.certificate);
+  return plan.counts === undefined ? undefined : cellKeyOf(plan.counts);
 }

@@ -50,6 +50,18 @@ export function partOfKey(part: string): string {
   return part.replaceAll('%23', '#').replaceAll('%25', '%');
 }
 
+/** Sorts before every character that a `valueText` has. */
+export const afterValue = '\u0001';
+
+/**
+ * A value as the beginning of a sort key, in the order of its octets, whatever follows it: the three least characters are
+ * escaped. One too long is named by its digest.
+ */
+export function valueText(value: string): string {
+  if (Buffer.byteLength(value) > partMax) return `V%sha256:${sha256Hex(new TextEncoder().encode(value))}`;
+  return `V${value.replace(/[\u0000-\u0002]/g, (c) => `\u0002${String.fromCharCode(c.charCodeAt(0) + 3)}`)}`;
+}
+
 export interface Key {
   readonly PK: string;
   readonly SK: string;
@@ -116,7 +128,21 @@ export const keys = {
   serial: (caId: string, serial: string): Key => ({ PK: serialPartition(caId, serial.slice(0, 1)), SK: serial }),
   ticket: (ticket: string): Key => ({ PK: `T#${keyPart(ticket)}`, SK: 'TIC' }),
 
+  /** What was counted lately and is not folded yet (`counters.ts`). */
   counterPartition: (caId: string, shard: number) => `C#${keyPart(caId)}#${shardText(shard)}`,
+  /** What folded counters of a CA go by: how often they were changed, and how many values stand in each dimension. */
+  counterHead: (caId: string): Key => ({ PK: `C#${keyPart(caId)}`, SK: 'HEAD' }),
+  countedSumsPartition: (caId: string, dimension: string) => `C#${keyPart(caId)}#sums#${dimension}`,
+  countedSums: (caId: string, dimension: string, value: string): Key => ({
+    PK: keys.countedSumsPartition(caId, dimension),
+    SK: valueText(value),
+  }),
+  countedRowsPartition: (caId: string, dimension: string) => `C#${keyPart(caId)}#rows#${dimension}`,
+  /** Buckets of a value by their end, an hour's before a day's. */
+  countedRow: (caId: string, dimension: string, value: string, end: number, isDay: boolean): Key => ({
+    PK: keys.countedRowsPartition(caId, dimension),
+    SK: `${valueText(value)}${afterValue}${timeText(end)}#${isDay ? 'd' : 'h'}`,
+  }),
   /** What is leased and remembered of a CA is not in the partition of its freeze: a signer writes the one, never the other. */
   crlSlots: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `SLOT#${generation}` }),
   /** Who froze or unfroze the CA last; what `isFrozen` reads. */
@@ -169,17 +195,48 @@ export const indexes = {
   byIssuer: { name: 'by-issuer', hash: 'iPk', range: 'iSk' },
   /** Issued certificates by owner: `<owner>#<shard>`, then `<fleet>#<notAfter>`. */
   byOwner: { name: 'by-owner', hash: 'oPk', range: 'oSk' },
+  /**
+   * Counted values by what stands of them, the most first: `<caId>#<dimension>`, then standing and value. And buckets that are
+   * still to be taken off it, by their end: `<caId>#ends`, then end, dimension and value.
+   */
+  byStanding: { name: 'by-standing', hash: 'sPk', range: 'sSk' },
 } as const;
+
+/** Standing is written as what is missing to this, so that the most comes first. */
+const standingMax = 999_999_999_999_999;
+
+export function standingOfText(range: string): number {
+  return standingMax - Number(range.slice(0, 15));
+}
 
 export const indexKeys = {
   unsettled: (state: IssuanceState, shard: number) => `${state}#${shardText(shard)}`,
   byIssuer: (caId: string, shard: number) => `${keyPart(caId)}#${shardText(shard)}`,
   byOwner: (owner: string, shard: number) => `${keyPart(owner)}#${shardText(shard)}`,
+  byStanding: (caId: string, dimension: string) => `${keyPart(caId)}#${dimension}`,
+  standingAndValue: (standing: number, value: string) => `${timeText(standingMax - standing)}#${valueText(value)}`,
+  ends: (caId: string) => `${keyPart(caId)}#ends`,
+  endAndValue: (end: number, dimension: string, value: string) => `${timeText(end)}#${dimension}#${valueText(value)}`,
   fleetAndTime: (fleet: string, notAfter: number) => `${keyPart(fleet)}#${timeText(notAfter)}`,
 } as const;
 
 /** What a page of the inventory shows without reading the record. Beyond 20 attributes an index takes no more. */
-const inventoryAttributes = ['st', 'ca', 'gen', 'own', 'flt', 'prf', 'kty', 'spki', 'ser', 'fp', 'nb', 'na', 'rv'];
+const inventoryAttributes = [
+  'st',
+  'ca',
+  'gen',
+  'own',
+  'flt',
+  'prf',
+  'kty',
+  'crd',
+  'spki',
+  'ser',
+  'fp',
+  'nb',
+  'na',
+  'rv',
+];
 
 function indexOf(index: { readonly name: string; readonly hash: string; readonly range: string }, included: string[]) {
   return {
@@ -198,7 +255,7 @@ export const tableDefinition = {
     { AttributeName: 'PK', KeyType: 'HASH' },
     { AttributeName: 'SK', KeyType: 'RANGE' },
   ],
-  AttributeDefinitions: ['PK', 'SK', 'uPk', 'uSk', 'iPk', 'iSk', 'oPk', 'oSk'].map((AttributeName) => ({
+  AttributeDefinitions: ['PK', 'SK', 'uPk', 'uSk', 'iPk', 'iSk', 'oPk', 'oSk', 'sPk', 'sSk'].map((AttributeName) => ({
     AttributeName,
     AttributeType: 'S' as const,
   })),
@@ -207,5 +264,6 @@ export const tableDefinition = {
     indexOf(indexes.unsettled, ['ca']),
     indexOf(indexes.byIssuer, inventoryAttributes),
     indexOf(indexes.byOwner, inventoryAttributes),
+    indexOf(indexes.byStanding, ['val']),
   ],
 } as const satisfies Omit<CreateTableCommandInput, 'TableName'>;

@@ -7,13 +7,12 @@ import { createDynamoAuthorities } from '../dynamodb/authorities.ts';
 import { createTable } from '../dynamodb/calls.ts';
 import { createDynamoClient } from '../dynamodb/client.ts';
 import { createDynamoCredentials } from '../dynamodb/credentials.ts';
-import { createDynamoKeyReads } from '../dynamodb/key-reads.ts';
+import { createDynamoInventory } from '../dynamodb/inventory.ts';
 import { createDynamoLedger } from '../dynamodb/ledger.ts';
 import { createDynamoOperatorLog, createDynamoOperators } from '../dynamodb/operators.ts';
 import { createDynamoPermits } from '../dynamodb/permits.ts';
 import { createDynamoRevocations } from '../dynamodb/revocations.ts';
 import { createDynamoWatch } from '../dynamodb/watch.ts';
-import { createCounterInventory } from '../ledger/inventory-of-counters.ts';
 import { createSqsClient } from '../sqs/client.ts';
 import { createSqsDeadLetters } from '../sqs/dead-letters.ts';
 import { createSqsQueue } from '../sqs/queue.ts';
@@ -63,10 +62,11 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     search: undefined,
     crlObjects: undefined,
     permits: createDynamoPermits(table),
-    inventory: createCounterInventory({
+    inventory: createDynamoInventory({
+      table,
       ledger,
-      certificatesOfKey: createDynamoKeyReads(table, ledger),
       clock: systemClock,
+      caIds: async () => [...new Set((await registry.list()).map(({ caId }) => caId))].sort(),
     }),
     // Parsing has refused an environment without it.
     enrolmentQueue: queues.get(enrolmentQueueName)!,
