@@ -8,16 +8,20 @@ const instants = ['not-after-before', 'not-after-after'];
 const parameterOf = (option: string) => option.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 const pageMax = '1000';
 
+export const filterOptions: Command['options'] = {
+  ...Object.fromEntries(filters.map((name) => [name, { type: 'string', value: 'TEXT', help: `its ${name}` }])),
+  ...Object.fromEntries(
+    instants.map((name) => [name, { type: 'string', value: 'INSTANT', help: 'as 2027-01-31T00:00:00Z' }]),
+  ),
+};
+
 export const searchCommands: readonly Command[] = [
   {
     name: 'search',
     arguments: [],
     summary: 'certificates by any mix of filters; streams all of them',
     options: {
-      ...Object.fromEntries(filters.map((name) => [name, { type: 'string', value: 'TEXT', help: `its ${name}` }])),
-      ...Object.fromEntries(
-        instants.map((name) => [name, { type: 'string', value: 'INSTANT', help: 'as 2027-01-31T00:00:00Z' }]),
-      ),
+      ...filterOptions,
       format: { type: 'string', value: 'FORMAT', help: 'ndjson or csv instead of lines for people' },
     },
     examples: [
@@ -36,15 +40,21 @@ export const searchCommands: readonly Command[] = [
   },
 ];
 
-/** A page at a time, written as it comes: a million certificates take no more memory than a thousand. */
-async function search(context: CommandContext): Promise<number> {
-  const format = context.json ? 'ndjson' : (context.option('format') ?? 'text');
-  if (!['text', 'ndjson', 'csv'].includes(format)) throw new UsageError('--format is ndjson or csv');
+/** The filters of the command line as the service takes them. */
+export function searchQuery(context: CommandContext): URLSearchParams {
   const query = new URLSearchParams({ limit: pageMax });
   for (const name of [...filters, ...instants]) {
     const value = context.option(name);
     if (value !== undefined) query.set(parameterOf(name), value);
   }
+  return query;
+}
+
+/** A page at a time, written as it comes: a million certificates take no more memory than a thousand. */
+async function search(context: CommandContext): Promise<number> {
+  const format = context.json ? 'ndjson' : (context.option('format') ?? 'text');
+  if (!['text', 'ndjson', 'csv'].includes(format)) throw new UsageError('--format is ndjson or csv');
+  const query = searchQuery(context);
   const accept = format === 'csv' ? 'text/csv' : 'application/x-ndjson';
   let count = 0;
   for (;;) {

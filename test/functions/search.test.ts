@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../cli/main.ts';
 import { dns, freshName, type LocalStack, newP256, requestFor, startLocalStack } from '../support/service.ts';
 import { createServiceClient, problemOf, type ServiceClient } from '../support/service-client.ts';
 
@@ -78,5 +79,30 @@ describe('GET /v1/certificates', () => {
     expect(states).toEqual(['received', 'approved', 'intended', 'issued']);
     const none = await client.call({ path: `/v1/certificates/${'ab'.repeat(32)}`, token: local.tokens.operator });
     expect(none.status).toBe(404);
+  });
+});
+
+describe('sealwright revoke by a search', () => {
+  it('counts first, and revokes when the count is confirmed (revoke-search)', async () => {
+    let stdout = '';
+    const write = (text: string) => {
+      stdout += text;
+    };
+    const run = (...argv: string[]) =>
+      main(['revoke', '--owner', 'plant-7', '--reason', 'superseded', '--url', local.url, ...argv], {
+        environment: { SEALWRIGHT_TOKEN: local.tokens.operator },
+        workingDirectory: '/',
+        stdout: { write },
+        stderr: { write },
+        readStdin: async () => new Uint8Array(),
+        now: Date.now,
+        monotonic: () => performance.now(),
+        sleep: async () => undefined,
+      });
+    expect([await run(), stdout]).toEqual([0, '3 to revoke; nothing was done: add --confirm 3\n']);
+    expect(await run('--confirm', '2')).toBe(1);
+    expect(await run('--confirm', '3')).toBe(0);
+    expect(stdout).toContain('3 revoked\n');
+    expect((await search('?status=revoked')).json().certificates).toHaveLength(3);
   });
 });
