@@ -218,7 +218,7 @@ describe('a transaction of several moves', () => {
     const [actions] = transactions();
     expect(actions).toHaveLength(4);
     const counter = actions!.at(-1)!.Update!;
-    expect(counter.UpdateExpression).toContain('ADD #a0 :a0');
+    expect(counter.UpdateExpression).toMatch(/ADD .*#a0 :a0/);
     expect(counter.ExpressionAttributeNames).toMatchObject({ '#a0': 'r' });
     expect(counter.ExpressionAttributeValues).toMatchObject({ ':a0': { N: '3' } });
     expect(actions!.slice(0, 3).every(({ Update }) => Update?.ConditionExpression === 'mv = :moves')).toBe(true);
