@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createTable, type Table } from '../../shared/adapters/dynamodb/calls.ts';
+import { createContactNotes } from '../../shared/adapters/dynamodb/contacts.ts';
 import { type Cells, countActions, countInto } from '../../shared/adapters/dynamodb/counters.ts';
 import { createDynamoInventory } from '../../shared/adapters/dynamodb/inventory.ts';
 import { counterShards, keys } from '../../shared/adapters/dynamodb/table.ts';
+import { contactsMax, isKept, placeOf, sampledDevicesMax } from '../../shared/inventory/contacts.ts';
 import { blastRadius } from '../../shared/issuance/blast-radius.ts';
 import { recount } from '../../shared/issuance/recount.ts';
 import { inventorySuite } from '../contract/inventory-suite.ts';
@@ -28,6 +30,7 @@ async function openInventory(ageMsMax = -1) {
     ledger: h.ledger,
     clock: () => now,
     caIds: async () => ['devices', 'workloads'],
+    fleetOfCredential: async (id) => (await h.credentials.get(id))?.fleet,
     ageMsMax,
   });
   return {
@@ -214,6 +217,55 @@ describe('a recount on DynamoDB', () => {
     expect(result.sumDifferences).toMatchObject([{ caId: 'devices', dimension: 'owner', value: row!.value }]);
     expect(await recount(ports(h))).toMatchObject({ equal: false });
   });
+});
+
+describe('contacts on DynamoDB', () => {
+  const by = { kind: 'fleet', caId: 'devices', fleet: 'sensors' } as const;
+
+  it('are kept after an issuance, and come back by fleet, owner and credential (contacts-kept)', async () => {
+    await using h = disposable(await openInventory());
+    const names = ['dns:a.fleet.example'];
+    for (const receivedAt of [ledgerTime, ledgerTime + dayMs, ledgerTime + 2 * dayMs + 400])
+      await guideTo('issued', h, {
+        issuance: { names, spkiSha256: 'a'.repeat(64), receivedAt },
+        certificate: { notAfter: receivedAt + 9 * dayMs },
+      });
+    const { issuance } = await guideTo('issued', h);
+    await guideTo('issued', h, { issuance: { fleet: 'presses', owner: 'plant-8' } });
+    const [sensors, ...others] = await h.inventory.contacts(by, 100);
+    expect(others).toEqual([]);
+    expect(sensors).toMatchObject({ caId: 'devices', fleet: 'sensors', oneIn: 1 });
+    expect(sensors!.devices).toHaveLength(2);
+    expect(sensors!.devices.find(({ contacts }) => contacts.length > 1)).toEqual({
+      contacts: [ledgerTime, ledgerTime + dayMs, ledgerTime + 2 * dayMs],
+      notAfter: ledgerTime + 11 * dayMs + 400,
+    });
+    const owned = await h.inventory.contacts({ kind: 'owner', owner: 'plant-8' }, 100);
+    expect(owned.map(({ fleet, devices }) => [fleet, devices.length])).toEqual([['presses', 1]]);
+    const { credentialId } = issuance;
+    expect(await h.inventory.contacts({ kind: 'credential', credentialId }, 100)).toHaveLength(1);
+    expect(await h.inventory.contacts({ ...by, fleet: 'none' }, 100)).toEqual([]);
+  });
+
+  it('of a fleet of 5,000 are those of one device in a power of two, each with its last 128 (contacts-sampled)', async () => {
+    await using h = disposable(await openInventory());
+    const note = createContactNotes(h.table);
+    const contact = (n: number, at: number) => ({
+      ...{ caId: 'devices', fleet: 'sensors', owner: 'plant-7', profile: 'device', credentialId: 'c' },
+      ...{ name: `dns:d${n}.fleet.example`, at, notAfter: at + dayMs },
+    });
+    await note(Array.from({ length: 5_000 }, (_, n) => contact(n, ledgerTime)));
+    const [fleet] = await h.inventory.contacts(by, 10_000);
+    expect(fleet!.oneIn).toBeGreaterThanOrEqual(4);
+    expect(fleet!.devices.length).toBeLessThanOrEqual(sampledDevicesMax);
+    expect(Math.abs(fleet!.devices.length * fleet!.oneIn - 5_000)).toBeLessThan(600);
+    const kept = Array.from({ length: 5_000 }, (_, n) => contact(n, 0)).find((one) => isKept(placeOf(one), 64))!;
+    for (let k = 1; k <= 160; k++) await note([{ ...kept, at: ledgerTime + k * 1_000 }]);
+    const [again] = await h.inventory.contacts(by, 10_000);
+    const most = again!.devices.map(({ contacts }) => contacts).sort((a, b) => b.length - a.length)[0]!;
+    expect(most).toHaveLength(contactsMax);
+    expect(most.at(-1)).toBe(ledgerTime + 160_000);
+  }, 120_000);
 });
 
 describe('what the inventory sent in all of the above', () => {

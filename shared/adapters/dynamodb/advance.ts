@@ -14,12 +14,13 @@ import type { AdvanceOutcome, IssuanceLedger, Transition } from '../../issuance/
 import { type PreparedIssuance, redeem } from '../../lints/prepared-issuance.ts';
 import { checkTransitions, issuanceIdOfTransition } from '../ledger/transition-checks.ts';
 import { type Action, assertNotRefused, exhausted, isTransient, type Table } from './calls.ts';
+import { type Contact, createContactNotes } from './contacts.ts';
 import { DynamoError, type Failure } from './errors.ts';
 import { actionsOf, firstShard, type Group, isSingle, packed } from './groups.ts';
 import { refusalOf } from './holds.ts';
-import { type Item, text, textOf } from './items.ts';
+import { type Item, text, textOf, textsOf } from './items.ts';
 import { keyOf, type Plan, planMove } from './moves.ts';
-import { hasMade } from './record-items.ts';
+import { hasMade, historyOf } from './record-items.ts';
 import { attemptsOf, mapBounded } from './retry.ts';
 import { keys } from './table.ts';
 
@@ -34,6 +35,8 @@ interface Moving {
   /** What it planned in the round before, when a condition of it failed. */
   refused: Plan | undefined;
   entriesWritten: boolean;
+  /** The record that it was planned from. */
+  rec: Item | undefined;
   /** Holds that were taken before the transaction of the move. */
   early: readonly Action[];
   outcome: AdvanceOutcome | undefined;
@@ -45,6 +48,7 @@ const groupAttemptsMax = 3;
 
 export function createAdvance(table: Table): IssuanceLedger['advance'] {
   const inFlight = new Set<PreparedIssuance>();
+  const noteContacts = createContactNotes(table);
   return async (transitions) => {
     checkTransitions(transitions, inFlight);
     const prepared = transitions.flatMap((one) => (one.to === 'intended' ? [one.prepared] : []));
@@ -57,6 +61,8 @@ export function createAdvance(table: Table): IssuanceLedger['advance'] {
       for (const { transition, outcome } of moving) {
         if (transition.to === 'intended' && outcome?.kind === 'moved') redeem(transition.prepared);
       }
+      // A contact that is not noted is one less of a sample: the certificate is issued all the same.
+      await noteContacts(moving.flatMap(contactsOf)).catch(() => undefined);
       return moving.map(({ outcome, error }) => {
         if (outcome === undefined) throw error;
         return outcome;
@@ -67,6 +73,26 @@ export function createAdvance(table: Table): IssuanceLedger['advance'] {
   };
 }
 
+/** The contact of a device that was issued a certificate: when it asked, by the first of its names. */
+function contactsOf({ transition, outcome, rec }: Moving): readonly Contact[] {
+  if (transition.to !== 'issued' || outcome?.kind !== 'moved' || rec === undefined) return [];
+  const [name] = textsOf(rec, 'nm');
+  const [received] = historyOf(rec);
+  if (name === undefined || received === undefined) return [];
+  return [
+    {
+      caId: textOf(rec, 'ca'),
+      fleet: textOf(rec, 'flt'),
+      owner: textOf(rec, 'own'),
+      profile: textOf(rec, 'prf'),
+      name,
+      credentialId: textOf(rec, 'crd'),
+      at: received.at,
+      notAfter: transition.certificate.notAfter,
+    },
+  ];
+}
+
 function newMoving(transition: Transition, write: string): Moving {
   return {
     transition,
@@ -75,6 +101,7 @@ function newMoving(transition: Transition, write: string): Moving {
     alone: false,
     refused: undefined,
     entriesWritten: false,
+    rec: undefined,
     early: [],
     outcome: undefined,
     error: undefined,
@@ -147,6 +174,7 @@ async function planOrSettle(table: Table, one: Moving, rec: Item | undefined): P
     return undefined;
   }
   try {
+    one.rec = rec;
     return planMove(rec, transition, write);
   } catch (error) {
     one.error = error;

@@ -2,13 +2,14 @@ import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issua
 import type { IssuanceLedger } from '../../issuance/ports.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
 import type { Table } from './calls.ts';
+import { type ContactReadsOptions, createContactReads } from './contacts.ts';
 import { createCounterReads } from './inventory-reads.ts';
 import { createDynamoUpkeep } from './inventory-upkeep.ts';
 import { rememberJournals } from './journal.ts';
 import { createDynamoKeyReads } from './key-reads.ts';
 import { createDynamoRecount } from './recount-view.ts';
 
-export interface DynamoInventoryOptions {
+export interface DynamoInventoryOptions extends ContactReadsOptions {
   readonly table: Table;
   readonly ledger: Pick<IssuanceLedger, 'getMany'>;
   readonly clock: () => EpochMs;
@@ -27,6 +28,6 @@ export function createDynamoInventory(
     ...createDynamoUpkeep(table, caIds),
     ...createDynamoRecount(table, caIds),
     certificatesOfKey: createDynamoKeyReads(table, ledger),
-    contacts: async () => [],
+    contacts: createContactReads(options),
   };
 }

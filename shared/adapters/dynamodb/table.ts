@@ -143,6 +143,16 @@ export const keys = {
     PK: keys.countedRowsPartition(caId, dimension),
     SK: `${valueText(value)}${afterValue}${timeText(end)}#${isDay ? 'd' : 'h'}`,
   }),
+  /** How many devices of a fleet have their contacts kept, and which part of all that is. */
+  contactFleet: (caId: string, fleet: string): Key => ({
+    PK: `C#${keyPart(caId)}#contacts#${keyPart(fleet)}`,
+    SK: 'FLEET',
+  }),
+  /** Contacts of a device, by its place. */
+  contact: (caId: string, fleet: string, place: number): Key => ({
+    PK: keys.contactFleet(caId, fleet).PK,
+    SK: `P#${place.toString(16).padStart(12, '0')}`,
+  }),
   /** What is leased and remembered of a CA is not in the partition of its freeze: a signer writes the one, never the other. */
   crlSlots: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `SLOT#${generation}` }),
   /** Who froze or unfroze the CA last; what `isFrozen` reads. */
@@ -215,6 +225,8 @@ export const indexKeys = {
   byOwner: (owner: string, shard: number) => `${keyPart(owner)}#${shardText(shard)}`,
   byStanding: (caId: string, dimension: string) => `${keyPart(caId)}#${dimension}`,
   standingAndValue: (standing: number, value: string) => `${timeText(standingMax - standing)}#${valueText(value)}`,
+  /** No part of a key begins with `#`: no CA is called so. */
+  contactsOfOwner: (owner: string) => `#contacts#${keyPart(owner)}`,
   ends: (caId: string) => `${keyPart(caId)}#ends`,
   endAndValue: (end: number, dimension: string, value: string) => `${timeText(end)}#${dimension}#${valueText(value)}`,
   fleetAndTime: (fleet: string, notAfter: number) => `${keyPart(fleet)}#${timeText(notAfter)}`,

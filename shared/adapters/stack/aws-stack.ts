@@ -36,6 +36,7 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
   const table = createTable(options);
   const registry = createDynamoAuthorities(table);
+  const enrolmentCredentials = createDynamoCredentials(table);
   const ledger = createDynamoLedger(options);
   const queues = new Map(
     [...environment.queues].map(([name, { url }]) => [
@@ -51,7 +52,7 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     raise: createAlarmLog(logger, systemClock),
     ledger,
     watch: createDynamoWatch({ ...options, clock: systemClock }),
-    credentials: createDynamoCredentials(table),
+    credentials: enrolmentCredentials,
     operators: createDynamoOperators(table),
     operatorLog: createDynamoOperatorLog(table),
     registry,
@@ -66,6 +67,7 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
       table,
       ledger,
       clock: systemClock,
+      fleetOfCredential: async (id) => (await enrolmentCredentials.get(id))?.fleet,
       caIds: async () => [...new Set((await registry.list()).map(({ caId }) => caId))].sort(),
     }),
     // Parsing has refused an environment without it.
