@@ -273,6 +273,7 @@ describe('what the inventory sent in all of the above', () => {
     const names = new Set(counts.flatMap(({ commands }) => [...commands.keys()]));
     expect([...names].sort()).toEqual([
       'BatchGetItemCommand',
+      'BatchWriteItemCommand',
       'GetItemCommand',
       'QueryCommand',
       'TransactWriteItemsCommand',

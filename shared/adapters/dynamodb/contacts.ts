@@ -81,17 +81,22 @@ export function createContactNotes(table: Table): (contacts: readonly Contact[])
     if (outcome.kind !== 'written' || outcome.attributes === undefined) return;
     const oneIn = remember(key.PK, numberOf(outcome.attributes, 'oneIn'));
     if (numberOf(outcome.attributes, 'devices') <= sampledDevicesMax) return;
-    const kept = await listContacts(table, caId, fleet, oneIn * 2, devicesMax, { attributes: 'PK' });
+    let half = oneIn * 2;
+    let kept = await listContacts(table, caId, fleet, half, devicesMax, { attributes: 'SK' });
+    while (kept.length > sampledDevicesMax) {
+      half *= 2;
+      kept = kept.filter((item) => isKept(placeOfItem(item), half));
+    }
     const halved = await table.update({
       kind: 'update',
       key,
       set: {
         expression: 'SET oneIn = :half, devices = :kept',
-        values: { ':half': number(oneIn * 2), ':was': number(oneIn), ':kept': number(kept.length) },
+        values: { ':half': number(half), ':was': number(oneIn), ':kept': number(kept.length) },
       },
       condition: 'oneIn = :was',
     });
-    if (halved.kind === 'written') remember(key.PK, oneIn * 2);
+    if (halved.kind === 'written') remember(key.PK, half);
   }
 
   return async (contacts) => {
@@ -146,6 +151,10 @@ async function listContacts(
   return items.slice(0, countMax);
 }
 
+function placeOfItem(item: Item): number {
+  return Number.parseInt(textOf(item, 'SK').slice(2), 16);
+}
+
 function sampleOf(item: Item): ContactSample {
   return { contacts: decodeContacts(bytesOf(item, 'c')), notAfter: numberOf(item, 'na') };
 }
@@ -189,7 +198,7 @@ export function createContactReads(options: ContactReadsOptions): InventoryReads
     const described = await table.getMany([...fleets.keys()].map((PK) => ({ PK, SK: 'FLEET' })));
     return [...fleets.values()].flatMap((devices, at): readonly SampledFleet[] => {
       const oneIn = numberOr(described[at] ?? {}, 'oneIn', 1);
-      const kept = devices.filter((item) => isKept(Number.parseInt(textOf(item, 'SK').slice(2), 16), oneIn));
+      const kept = devices.filter((item) => isKept(placeOfItem(item), oneIn));
       const [first] = devices;
       const place = { caId: textOf(first!, 'ca'), fleet: textOf(first!, 'flt') };
       return kept.length === 0 ? [] : [{ ...place, oneIn, devices: kept.map(sampleOf) }];
