@@ -170,6 +170,11 @@ const service = {
     title: 'The ledger cannot be written',
     meaning: 'Nothing was accepted. Wait as long as Retry-After says.',
   },
+  'took-too-long': {
+    status: 503,
+    title: 'The request ran out of time',
+    meaning: 'It may have taken effect. Send the same request again: the same POST is the same issuance.',
+  },
 } as const satisfies Readonly<Record<string, ErrorDescription>>;
 
 export type ServiceErrorCode = keyof typeof service;

@@ -62,8 +62,16 @@ function responseFor(error: unknown, requestId: string | undefined): HttpRespons
       ...(errorDescriptions[code].status >= 500 ? { requestId } : {}),
     });
   }
+  // Whether it took effect is not known, and need not be: the same request again is the same issuance.
+  if (isTimeout(error)) return problemResponse('took-too-long', { retryAfterMs: storageRetryAfterMs, requestId });
   if (storageCodes.has((error as { readonly code?: unknown } | null)?.code)) {
     return problemResponse('storage-unavailable', { retryAfterMs: storageRetryAfterMs, requestId });
   }
   return problemResponse('internal', { requestId });
+}
+
+/** Middy's own, just before the function's time is over: something behind it, or the process itself, stood still. */
+function isTimeout(error: unknown): boolean {
+  const { cause, name } = (error ?? {}) as { readonly name?: unknown; readonly cause?: { readonly package?: unknown } };
+  return name === 'TimeoutError' && cause?.package === '@middy/core';
 }
