@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { processStack } from '../../shared/adapters/stack/stack.ts';
+import { openInventoryWork, processStack } from '../../shared/adapters/stack/stack.ts';
 import { publishedPrices } from '../../shared/inventory/prices.ts';
 import { rememberEstimates } from '../../shared/issuance/estimate-rotation.ts';
 import { createRecounts } from '../../shared/issuance/recount.ts';
@@ -15,7 +15,7 @@ export function wiring() {
     inventory: rememberCounts(stack.inventory, stack.clock),
     estimateRotation: rememberEstimates({ ...stack, prices: publishedPrices, issueRate: createIssueRates(stack) }),
     recounts: createRecounts({
-      source: stack.inventory,
+      source: openInventoryWork(stack),
       clock: stack.clock,
       random,
       pause: () => setImmediate(),

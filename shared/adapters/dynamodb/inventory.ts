@@ -19,15 +19,26 @@ export interface DynamoInventoryOptions extends ContactReadsOptions {
   readonly ageMsMax?: number;
 }
 
-export function createDynamoInventory(
-  options: DynamoInventoryOptions,
-): InventoryReads & InventoryUpkeep & RecountSource {
-  const { table, ledger, clock, caIds, ageMsMax = 2_000 } = options;
+/** What every function may read. */
+export function createDynamoInventoryReads(options: DynamoInventoryOptions): InventoryReads {
+  const { table, ledger, clock, ageMsMax = 2_000 } = options;
   return {
     ...createCounterReads({ table, clock, journals: rememberJournals(table, clock, ageMsMax) }),
-    ...createDynamoUpkeep(table, caIds),
-    ...createDynamoRecount(table, caIds),
     certificatesOfKey: createDynamoKeyReads(table, ledger),
     contacts: createContactReads(options),
   };
+}
+
+/** What the upkeep writes and a recount reads: of two functions alone, so that no other bundle carries it. */
+export function createDynamoInventoryWork(
+  table: Table,
+  caIds: DynamoInventoryOptions['caIds'],
+): InventoryUpkeep & RecountSource {
+  return { ...createDynamoUpkeep(table, caIds), ...createDynamoRecount(table, caIds) };
+}
+
+export function createDynamoInventory(
+  options: DynamoInventoryOptions,
+): InventoryReads & InventoryUpkeep & RecountSource {
+  return { ...createDynamoInventoryReads(options), ...createDynamoInventoryWork(options.table, options.caIds) };
 }

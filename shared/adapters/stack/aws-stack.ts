@@ -1,13 +1,15 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import type { BackendKind } from '../../hierarchy/hierarchy.ts';
 import { createAuthorityDirectory } from '../../issuance/authority-directory.ts';
+import type { InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
+import type { AuthorityRegistry } from '../../issuance/ports.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createDynamoAudits } from '../dynamodb/audits.ts';
 import { createDynamoAuthorities } from '../dynamodb/authorities.ts';
 import { createTable } from '../dynamodb/calls.ts';
 import { createDynamoClient } from '../dynamodb/client.ts';
 import { createDynamoCredentials } from '../dynamodb/credentials.ts';
-import { createDynamoInventory } from '../dynamodb/inventory.ts';
+import { createDynamoInventoryReads, createDynamoInventoryWork } from '../dynamodb/inventory.ts';
 import { createDynamoLedger } from '../dynamodb/ledger.ts';
 import { createDynamoOperatorLog, createDynamoOperators } from '../dynamodb/operators.ts';
 import { createDynamoPermits } from '../dynamodb/permits.ts';
@@ -22,17 +24,29 @@ import type { AwsEnvironment } from './environment-aws.ts';
 import { emulatorFaults } from './environment-aws.ts';
 import { packagedHierarchy } from './packaged-hierarchy.ts';
 
+/** An emulator's endpoint, and credentials that open nothing. */
+function shown({ emulatorCredentials: credentials }: AwsEnvironment, endpoint: string | undefined) {
+  return endpoint === undefined || credentials === undefined ? {} : { endpoint, credentials };
+}
+
+function tableOptions(environment: AwsEnvironment) {
+  const { endpoints, region, tableName } = environment;
+  return { client: createDynamoClient({ region, ...shown(environment, endpoints.dynamodb) }), tableName };
+}
+
+/** Every CA that may have issued. */
+function caIdsOf(registry: Pick<AuthorityRegistry, 'list'>) {
+  return async () => [...new Set((await registry.list()).map(({ caId }) => caId))].sort();
+}
+
 /** Opens the stack on DynamoDB and SQS. Throws `EnvironmentError` outside stage `dev` for anything that is an emulator's. */
 export function openAwsStack(environment: AwsEnvironment): Stack {
   const hierarchy = packagedHierarchy();
   const faults = emulatorFaults(environment, hierarchy.stage);
   if (faults.length > 0) throw new EnvironmentError(faults);
-  const { endpoints, region, tableName } = environment;
-  const credentials = environment.emulatorCredentials;
-  const shown = (endpoint: string | undefined) =>
-    endpoint === undefined || credentials === undefined ? {} : { endpoint, credentials };
-  const options = { client: createDynamoClient({ region, ...shown(endpoints.dynamodb) }), tableName };
-  const sqs = createSqsClient({ region, ...shown(endpoints.sqs) });
+  const { endpoints, region } = environment;
+  const options = tableOptions(environment);
+  const sqs = createSqsClient({ region, ...shown(environment, endpoints.sqs) });
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
   const table = createTable(options);
   const registry = createDynamoAuthorities(table);
@@ -63,12 +77,12 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     search: undefined,
     crlObjects: undefined,
     permits: createDynamoPermits(table),
-    inventory: createDynamoInventory({
+    inventory: createDynamoInventoryReads({
       table,
       ledger,
       clock: systemClock,
       fleetOfCredential: async (id) => (await enrolmentCredentials.get(id))?.fleet,
-      caIds: async () => [...new Set((await registry.list()).map(({ caId }) => caId))].sort(),
+      caIds: caIdsOf(registry),
     }),
     // Parsing has refused an environment without it.
     enrolmentQueue: queues.get(enrolmentQueueName)!,
@@ -101,4 +115,10 @@ export function openProcessStack(): Stack {
     throw new EnvironmentError(['SEALWRIGHT_STACK is "embedded": a bundle for Lambda has the aws stack alone']);
   opened = openAwsStack(environment);
   return opened;
+}
+
+/** What the upkeep writes and a recount reads. */
+export function openInventoryWork({ environment, registry }: Stack): InventoryUpkeep & RecountSource {
+  if (environment.stack !== 'aws') throw new EnvironmentError(['the stack is not the aws stack']);
+  return createDynamoInventoryWork(createTable(tableOptions(environment)), caIdsOf(registry));
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Logger } from '@aws-lambda-powertools/logger';
 import type { BackendKind } from '../../hierarchy/hierarchy.ts';
 import { createAuthorityDirectory } from '../../issuance/authority-directory.ts';
+import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
 import type { QueueConsumer, WorkQueue } from '../../issuance/ports.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createFileCrlObjects } from '../files/crl-objects.ts';
@@ -14,6 +15,7 @@ export interface EmbeddedStack extends Stack {
   /** The consumer's side of a queue, for the event source mappings of the embedded host. */
   readonly queue: (name: string) => WorkQueue & QueueConsumer;
   readonly walBytes: () => number;
+  readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
 }
 
 /** Opens the stack that an environment describes. */
@@ -73,3 +75,8 @@ export function processEmbeddedStack(): EmbeddedStack {
 }
 
 export const openProcessStack = processEmbeddedStack;
+
+/** What the upkeep writes and a recount reads: the ledger's own process has it. */
+export function openInventoryWork(_stack: Stack): InventoryUpkeep & RecountSource {
+  return processEmbeddedStack().inventory;
+}
