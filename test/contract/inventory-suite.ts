@@ -58,7 +58,8 @@ export function inventorySuite(name: string, open: () => Promise<InventoryHarnes
         ),
         { numRuns, seed: 20_261_125 },
       );
-    });
+      // Over an emulator of a database each run is some hundred calls.
+    }, 300_000);
 
     it('counts what comes to a bucket that has ended already, and what is revoked in one (late)', async () => {
       await using h = disposable(await open());
