@@ -145,18 +145,32 @@ describe('hierarchy apply', () => {
   itWithSoftHsm(
     'killed with SIGKILL at its start and after many of its steps, ends with the CAs and keys of the plan',
     async () => {
-      const state = join(folder, 'killed');
-      const file = write('crossed.yaml', crossedText('killed'));
-      const apply = ['hierarchy', 'apply', '--state', state, '--hierarchy', file];
-      // So many steps were told of when it dies: five of a CA, the last of which registers it.
-      for (const stepsMax of [1, 3, 5, 2, 4, 5, 3, 1]) {
-        let told = 0;
-        const { status } = await sealwright(apply, (_line, child) => {
-          told += 1;
-          if (told === stepsMax) child.kill('SIGKILL');
-        });
-        expect([stepsMax, status]).toEqual([stepsMax, null]);
+      /** So many steps were told of when it dies: five of a CA, the last of which registers it. False when one got away. */
+      const killAll = async (command: readonly string[]): Promise<boolean> => {
+        for (const stepsMax of [1, 3, 5, 2, 4, 5, 3, 1]) {
+          let told = 0;
+          const { status } = await sealwright(command, (_line, child) => {
+            told += 1;
+            if (told === stepsMax) child.kill('SIGKILL');
+          });
+          if (status !== null) {
+            expect(status).toBe(0);
+            return false;
+          }
+        }
+        return true;
+      };
+      // On a loaded machine what it says may be read after its end: then from the beginning, in another place.
+      let state = '';
+      let apply: readonly string[] = [];
+      let allKilled = false;
+      for (let attempt = 1; attempt <= 4 && !allKilled; attempt++) {
+        state = join(folder, `killed-${attempt}`);
+        const file = write(`crossed-${attempt}.yaml`, crossedText(`killed-${attempt}`));
+        apply = ['hierarchy', 'apply', '--state', state, '--hierarchy', file];
+        allKilled = await killAll(apply);
       }
+      expect(allKilled).toBe(true);
       const last = await sealwright(apply);
       expect([last.status, last.stdout]).toEqual([0, expect.stringContaining('the hierarchy is as the file says')]);
       expect(countsOf(state)).toEqual({ authorities: 2, keys: 2 });
