@@ -29,11 +29,19 @@ export interface RevocationStore {
   issuanceOfFingerprint(fingerprint: string): Promise<string | undefined>;
   /** Writes the intent unless there is one; answers the one that stands. */
   begin(intent: RevocationIntent): Promise<RevocationIntent>;
-  /** Intents that are not finished, at most `countMax` (1,000). */
-  unfinished(countMax: number): Promise<readonly RevocationIntent[]>;
+  /** Intents that are not finished, by issuance id, from the first greater than `after`; at most `countMax` (1 to 1,000). */
+  unfinished(countMax: number, after?: string): Promise<readonly RevocationIntent[]>;
   /** Takes the intent away. None is no error. */
   finish(issuanceId: string): Promise<void>;
+  /**
+   * Marks a public key (SHA-256 of its SPKI, lower-case hex) as compromised, whatever became of its certificates: it is refused
+   * for ever. The first time stays. `owner` is taken down for a key that nobody held.
+   */
+  markCompromised(spkiSha256: string, owner: string, at: EpochMs): Promise<void>;
 }
+
+/** What `unfinished` answers at most. */
+export const unfinishedCountMax = 1_000;
 
 /** A revoked certificate as its CRL names it. */
 export interface RevokedSerial {

@@ -62,6 +62,19 @@ describe('a revocation', () => {
     expect(refused.json().violations.map(({ code }: { code: string }) => code)).toContain('key-compromised');
   });
 
+  it('that was for another reason leaves the key good until it is said to be compromised (revoke-compromise-after)', async () => {
+    const pair = newP256();
+    const { fingerprint } = await issue('device', pair);
+    expect((await revoke(fingerprint, 'superseded')).status).toBe(200);
+    const again = await revoke(fingerprint, 'keyCompromise');
+    expect([again.status, again.json()]).toMatchObject([200, { already: true, reason: 'superseded' }]);
+    const refused = await client.settled(requestFor([dns(freshName())], pair), 'device', local.tokens.device);
+    expect(problemOf(refused)).toBe('422 policy-refused');
+    expect(refused.json().violations.map(({ code }: { code: string }) => code)).toContain('key-compromised');
+    const [entry] = await local.stack.operatorLog.list(1);
+    expect(entry).toMatchObject({ subject: `${fingerprint} keyCompromise, revoked before`, outcome: 'done' });
+  });
+
   it('is refused for a reason that is none or not for good, for what is not ours, without the role (revoke-refused)', async () => {
     const { fingerprint } = await issue('device');
     expect(problemOf(await revoke(fingerprint, 'certificateHold'))).toBe('422 reason-not-allowed');

@@ -3,6 +3,7 @@ import type { PolicyViolation } from '../../hierarchy/policy.ts';
 import { assertNever } from '../../issuance/errors.ts';
 import type { IssuanceError } from '../../issuance/issuance-record.ts';
 import type { Transition } from '../../issuance/ports.ts';
+import type { EpochMs } from '../../pki/epoch.ts';
 import type { Counted } from '../ledger/counted.ts';
 import { encodeIntent } from '../ledger/intent-document.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
@@ -253,17 +254,22 @@ function countedOf(rec: Item, notBefore: number, notAfter: number): Counted {
   };
 }
 
-function planRevocation(rec: Item, transition: Move<'revoked'>, update: Update): Plan {
-  const { at, reason } = transition;
-  const compromised: Action = {
+/** Marks a key as compromised; the first time stays. */
+export function compromiseOf(spkiSha256: string, owner: string, at: EpochMs): Extract<Action, { kind: 'update' }> {
+  return {
     kind: 'update',
-    key: keys.publicKey(textOf(rec, 'spki')),
+    key: keys.publicKey(spkiSha256),
     set: {
       expression:
         'SET own = if_not_exists(own, :own), heldAt = if_not_exists(heldAt, :at), compromisedAt = if_not_exists(compromisedAt, :at)',
-      values: { ':own': text(textOf(rec, 'own')), ':at': number(at) },
+      values: { ':own': text(owner), ':at': number(at) },
     },
   };
+}
+
+function planRevocation(rec: Item, transition: Move<'revoked'>, update: Update): Plan {
+  const { at, reason } = transition;
+  const compromised = compromiseOf(textOf(rec, 'spki'), textOf(rec, 'own'), at);
   return {
     rec,
     transition,

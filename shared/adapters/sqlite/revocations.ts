@@ -1,11 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { crlShardCapacity } from '../../issuance/crl-shards.ts';
 import { issuanceIdOf } from '../../issuance/ids.ts';
-import type { CrlSource, RevocationIntent, RevocationStore, RevokedSerial } from '../../issuance/revocation-ports.ts';
+import {
+  type CrlSource,
+  type RevocationIntent,
+  type RevocationStore,
+  type RevokedSerial,
+  unfinishedCountMax,
+} from '../../issuance/revocation-ports.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
-
-const unfinishedMax = 1_000;
 
 /** Intents to revoke, and what the CRLs of a CA are made from. */
 export function createRevocations(database: DatabaseSync, commits: CommitQueue): RevocationStore & CrlSource {
@@ -20,8 +24,13 @@ function createIntents(database: DatabaseSync, commits: CommitQueue): Revocation
     'INSERT INTO revocation_intents (issuance_id, reason, at, by_operator) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
   );
   const find = database.prepare(`SELECT ${columns} FROM revocation_intents WHERE issuance_id = ?`);
-  const all = database.prepare(`SELECT ${columns} FROM revocation_intents ORDER BY at, issuance_id LIMIT ?`);
+  const all = database.prepare(
+    `SELECT ${columns} FROM revocation_intents WHERE issuance_id > ? ORDER BY issuance_id LIMIT ?`,
+  );
   const remove = database.prepare('DELETE FROM revocation_intents WHERE issuance_id = ?');
+  const compromised = database.prepare(`
+    INSERT INTO public_keys (spki_sha256, owner, held_at, compromised_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET compromised_at = coalesce(compromised_at, excluded.compromised_at)`);
   const intentOf = (row: unknown) => ({ ...(row as RevocationIntent) });
   return {
     async issuanceOfFingerprint(fingerprint) {
@@ -33,13 +42,17 @@ function createIntents(database: DatabaseSync, commits: CommitQueue): Revocation
         add.run(issuanceId, reason, at, by);
         return intentOf(find.get(issuanceId));
       }),
-    async unfinished(countMax) {
-      invariant(countMax >= 1 && countMax <= unfinishedMax, 'out-of-bounds', `countMax ${countMax}`);
-      return all.all(countMax).map(intentOf);
+    async unfinished(countMax, after = '') {
+      invariant(countMax >= 1 && countMax <= unfinishedCountMax, 'out-of-bounds', `countMax ${countMax}`);
+      return all.all(after, countMax).map(intentOf);
     },
     finish: (issuanceId) =>
       commits.submit(() => {
         remove.run(issuanceId);
+      }),
+    markCompromised: (spkiSha256, owner, at) =>
+      commits.submit(() => {
+        compromised.run(spkiSha256, owner, at, at);
       }),
   };
 }
