@@ -77,7 +77,7 @@ async function load(
   const task = {
     kind: 'load',
     target: { host: service.host, port: service.port },
-    head: enrolmentHead(service, profile),
+    dialect: { kind: 'sealwright', head: enrolmentHead(service, profile) },
     connections,
     watch: service.processes,
   } as const;
@@ -94,7 +94,8 @@ async function load(
   return { load: summary, ...verification, profile, warmUp: warm.certificates };
 }
 
-function enrolmentHead(
+/** Request line and headers of an enrolment that waits for its certificate. */
+export function enrolmentHead(
   service: { readonly host: string; readonly port: number; readonly secret: string },
   profile: string,
 ) {
@@ -108,7 +109,8 @@ function enrolmentHead(
   ].join('\r\n');
 }
 
-function countIssued(stateDir: string): number {
+/** Issued records in the ledger of a stopped service. */
+export function countIssued(stateDir: string): number {
   const reader = openSqliteReader(ledgerFile(stateDir));
   try {
     let issued = 0;

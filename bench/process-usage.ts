@@ -69,3 +69,18 @@ export function childScripts(pid: number): ReadonlyMap<string, number> {
   }
   return children;
 }
+
+/** CPU time of the whole machine that was not idle, in all its processors together; undefined without `/proc/stat`. */
+export function readMachineBusyMs(): number | undefined {
+  try {
+    // user nice system idle iowait irq softirq steal (proc(5)); a guest's time is in user already.
+    const [user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'latin1')
+      .slice('cpu '.length, 500)
+      .trim()
+      .split(/\s+/, 8)
+      .map(Number);
+    return (user! + nice! + system! + irq! + softirq! + (steal ?? 0)) * clockTickMs();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,4 +1,5 @@
 import { type Column, renderTable } from '../cli/terminal/table.ts';
+import type { Environment } from './environment.ts';
 import type { BenchResult, RunResult, StagesResult } from './result.ts';
 import type { Spread } from './spread.ts';
 
@@ -8,23 +9,29 @@ const mebibyte = 1024 * 1024;
 export function renderResult(result: BenchResult): string {
   const { endToEnd, skipped, stages } = result;
   return [
-    renderEnvironment(result),
+    renderEnvironment(result.environment),
+    renderSettings(result),
     endToEnd.length === 0 ? '' : `\n${renderEndToEnd(result)}\n${renderProcesses(result)}`,
     stages === null ? '' : `\n${renderStages(stages)}`,
     ...skipped.map(({ backend, reason }) => `\nleft out: ${backend}: ${reason}\n`),
   ].join('');
 }
 
-function renderEnvironment({ environment, settings }: BenchResult): string {
+/** The machine, in lines. */
+export function renderEnvironment(environment: Environment): string {
   const { cpuCount, cpuModel, disk, loadAverage, node, openssl, primitivesUs, sqlite } = environment;
-  const extent = settings.seconds === null ? `${settings.certificates} certificates` : `${settings.seconds} s`;
   return [
     `Node ${node}, OpenSSL ${openssl}, ${cpuCount} CPUs (${cpuModel}), load average ${loadAverage}`,
     `SQLite ${sqlite.version}, journal ${sqlite.journalMode}, synchronous ${sqlite.synchronous}, on ${disk.filesystem}: fdatasync ${disk.fdatasyncUs} µs`,
     `P-256 in one thread: sign ${primitivesUs.ecdsaP256Sign} µs, verify ${primitivesUs.ecdsaP256Verify} µs, import ${primitivesUs.publicKeyImport} µs`,
-    `${settings.runs} runs of ${extent}, ${settings.connections} connections, warm-up ${settings.warmUp} certificates`,
     '',
   ].join('\n');
+}
+
+function renderSettings({ settings }: BenchResult): string {
+  const { certificates, connections, runs, seconds, warmUp } = settings;
+  const extent = seconds === null ? `${certificates} certificates` : `${seconds} s`;
+  return `${runs} runs of ${extent}, ${connections} connections, warm-up ${warmUp} certificates\n`;
 }
 
 function right(header: string): Column {

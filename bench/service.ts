@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { createHttpClient, jsonOf } from '../cli/http-client.ts';
+import { createHttpClient, type HttpClientOptions, jsonOf } from '../cli/http-client.ts';
 import type { Tokens } from '../localstack/embedded/state-folder.ts';
 import { childScripts, type WatchedProcess } from './process-usage.ts';
 
@@ -15,12 +15,22 @@ export interface ServiceOptions {
   readonly profiles: readonly string[];
   /** Where the processes of the service leave CPU profiles when they end; undefined for none. */
   readonly cpuProfileDir?: string | undefined;
+  /** Makes it speak TLS. */
+  readonly tls?: ServerTls | undefined;
+}
+
+/** Files, PEM, of a server that answers for `localhost` and 127.0.0.1. */
+export interface ServerTls {
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
 }
 
 /** The embedded stack as `npm start` runs it, with no sample fleet. */
 export interface MeasuredService {
   readonly host: string;
   readonly port: number;
+  /** What the server's certificate is checked against; undefined for plain HTTP. */
+  readonly tlsAnchorsPem?: string;
   /** Secret of an enrolment credential that a bench does not use up. */
   readonly secret: string;
   /** `service` and `acm-pca`; empty where there is no `/proc`. */
@@ -39,9 +49,11 @@ const credentialCount = 10_000_000;
 /** Starts the real command in a process of its own, and makes a credential over HTTP. */
 export async function startMeasuredService(options: ServiceOptions): Promise<MeasuredService> {
   const script = join(import.meta.dirname, '..', 'localstack', 'embedded', 'main.ts');
-  const { cpuProfileDir, hierarchyFile, stateDir } = options;
+  const { cpuProfileDir, hierarchyFile, stateDir, tls } = options;
   const profiling = cpuProfileDir === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${cpuProfileDir}` };
   const args = ['--devices', '0', '--json', '--port', '0', '--state', stateDir, '--hierarchy', hierarchyFile];
+  if (tls !== undefined) args.push('--tls-cert', tls.certificateFile, '--tls-key', tls.privateKeyFile);
+  const anchors = tls === undefined ? {} : { tlsAnchorsPem: readFileSync(tls.certificateFile, 'utf8') };
   const child = fork(script, args, {
     env: { ...process.env, ...profiling },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -49,13 +61,15 @@ export async function startMeasuredService(options: ServiceOptions): Promise<Mea
   });
   try {
     const url = new URL(await urlOf(child));
-    const secret = await createCredential(url.origin, stateDir, options.profiles);
+    const server = { baseUrl: url.origin, ...anchors };
+    const secret = await createCredential(server, stateDir, options.profiles);
     return {
       host: url.hostname,
       port: Number(url.port),
+      ...anchors,
       secret,
       processes: watchedProcesses(child.pid ?? 0),
-      authorityPem: (caId) => authorityPem(url.origin, caId),
+      authorityPem: (caId) => authorityPem(server, caId),
       stop: () => stop(child),
     };
   } catch (cause) {
@@ -84,9 +98,13 @@ function urlOf(child: ChildProcess): Promise<string> {
   });
 }
 
-async function createCredential(url: string, stateDir: string, profiles: readonly string[]): Promise<string> {
+async function createCredential(
+  server: HttpClientOptions,
+  stateDir: string,
+  profiles: readonly string[],
+): Promise<string> {
   const { operator } = JSON.parse(readFileSync(join(stateDir, 'tokens.json'), 'utf8')) as Tokens;
-  const client = createHttpClient({ baseUrl: url });
+  const client = createHttpClient(server);
   const answer = await client.send({
     method: 'POST',
     path: '/v1/credentials',
@@ -104,8 +122,8 @@ async function createCredential(url: string, stateDir: string, profiles: readonl
   return (jsonOf(answer) as { readonly secret: string }).secret;
 }
 
-async function authorityPem(url: string, caId: string): Promise<string> {
-  const client = createHttpClient({ baseUrl: url });
+async function authorityPem(server: HttpClientOptions, caId: string): Promise<string> {
+  const client = createHttpClient(server);
   const answer = await client.send({ method: 'GET', path: `/v1/authorities/${caId}/certificate` });
   client.close();
   if (answer.status !== 200) throw new Error(`CA ${caId} is not there: ${answer.body.toString('utf8')}`);

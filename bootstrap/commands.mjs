@@ -23,6 +23,7 @@ const commands = {
   'test:aws': { entry: ['localstack/emulators/main.ts'], wantsHsm: true, service: true, inProject: true },
   check: { entry: ['bootstrap/check.mjs'], wantsHsm: false, service: false, inProject: true },
   bench: { entry: ['bench/main.ts'], wantsHsm: true, service: true, inProject: true },
+  'bench:peers': { entry: ['bench/main.ts', 'peers'], wantsHsm: true, service: true, inProject: true },
   simulate: { entry: ['test/crash/simulate.ts'], wantsHsm: false, service: false, inProject: true },
   'pca:conformance': { entry: ['test/conformance/main.ts'], wantsHsm: false, service: false, inProject: true },
   cli: { entry: ['cli/sealwright.ts'], wantsHsm: false, service: false, inProject: false },

@@ -18,7 +18,7 @@ export interface Reply {
  * that the client costs little of the machine it shares with the server: bytes ready to send in, status and body out.
  */
 export interface Connection {
-  /** Rejects when the connection fails, or on an answer without Content-Length. */
+  /** Rejects when the connection fails, or on an answer with neither Content-Length nor chunks. */
   send(request: Uint8Array): Promise<Reply>;
   close(): void;
 }
@@ -76,17 +76,39 @@ function openSocket({ host, port, tlsAnchorsPem }: Target): Promise<Socket> {
   });
 }
 
+const lineEnd = Buffer.from('\r\n');
 const headEnd = Buffer.from('\r\n\r\n');
 
-/** Undefined while some of it is still to come. */
-function readReply(bytes: Buffer): Reply | undefined {
+/** The first answer in `bytes`; undefined while some of it is still to come. Throws when it does not say where it ends. */
+export function readReply(bytes: Buffer): Reply | undefined {
   const end = bytes.indexOf(headEnd);
   if (end < 0) return undefined;
   const head = bytes.toString('latin1', 0, end);
-  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
-  if (length === undefined) throw new Error('an answer without Content-Length');
+  const status = Number(head.slice(9, 12));
   const start = end + headEnd.length;
-  const stop = start + Number(length);
-  if (bytes.length < stop) return undefined;
-  return { status: Number(head.slice(9, 12)), body: bytes.subarray(start, stop) };
+  const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+  if (length !== undefined) {
+    const stop = start + Number(length);
+    return bytes.length < stop ? undefined : { status, body: bytes.subarray(start, stop) };
+  }
+  if (!/\r\ntransfer-encoding: *chunked/i.test(head))
+    throw new Error('an answer with neither Content-Length nor chunks');
+  const body = readChunks(bytes, start);
+  return body === undefined ? undefined : { status, body };
+}
+
+/** Chunked coding (RFC 9112 §7.1) without trailer fields, which nobody sends us; undefined while its end is to come. */
+function readChunks(bytes: Buffer, start: number): Buffer | undefined {
+  const chunks: Buffer[] = [];
+  for (let at = start; ; ) {
+    const end = bytes.indexOf(lineEnd, at);
+    if (end < 0) return undefined;
+    const length = Number.parseInt(bytes.toString('latin1', at, end), 16);
+    if (Number.isNaN(length)) throw new Error('a chunk without its length');
+    const from = end + lineEnd.length;
+    at = from + length + lineEnd.length;
+    if (bytes.length < at) return undefined;
+    if (length === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+    chunks.push(bytes.subarray(from, from + length));
+  }
 }

@@ -1,4 +1,5 @@
-import { type ProcessUsage, readProcessUsage, type WatchedProcess } from '../process-usage.ts';
+import { cpus } from 'node:os';
+import { type ProcessUsage, readMachineBusyMs, readProcessUsage, type WatchedProcess } from '../process-usage.ts';
 import { type Connection, openConnection, type Reply, type Target } from './connection.ts';
 
 export interface LoadOptions {
@@ -16,6 +17,14 @@ export interface UsageOfProcess extends ProcessUsage {
   readonly name: string;
 }
 
+/** What the whole machine did during a load: what is neither the server's nor the client's is other work. */
+export interface MachineUsage {
+  /** CPU time of all its processors that was not idle, stolen time included. */
+  readonly busyMs: number;
+  /** The most there could have been. */
+  readonly availableMs: number;
+}
+
 export interface LoadResult {
   /** By request; undefined for those not begun. */
   readonly replies: readonly (Reply | undefined)[];
@@ -27,6 +36,7 @@ export interface LoadResult {
   readonly usage: readonly UsageOfProcess[];
   /** CPU of this process. */
   readonly clientCpuMs: number;
+  readonly machine?: MachineUsage;
 }
 
 /** Every connection sends its next request as soon as it has an answer (a closed loop). Rejects when a connection fails. */
@@ -36,6 +46,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   const replies: (Reply | undefined)[] = new Array(requests.length).fill(undefined);
   const latencies: number[] = [];
   const before = options.watch.map(({ pid }) => readProcessUsage(pid));
+  const busyBefore = readMachineBusyMs();
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const endsAt = startedAt + options.secondsMax * 1000;
@@ -56,6 +67,11 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     await Promise.all(connections.map(loop));
     const seconds = (performance.now() - startedAt) / 1000;
     const cpu = process.cpuUsage(cpuBefore);
+    const busyAfter = readMachineBusyMs();
+    const machine =
+      busyBefore === undefined || busyAfter === undefined
+        ? {}
+        : { machine: { busyMs: busyAfter - busyBefore, availableMs: seconds * 1000 * cpus().length } };
     return {
       replies,
       answered: latencies.length,
@@ -63,6 +79,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       latenciesMs: Float64Array.from(latencies).sort(),
       usage: options.watch.flatMap(({ name, pid }, index) => usageSince(name, before[index], readProcessUsage(pid))),
       clientCpuMs: (cpu.user + cpu.system) / 1000,
+      ...machine,
     };
   } finally {
     for (const connection of connections) connection.close();

@@ -1,12 +1,16 @@
 /** The client, in a process of its own so that its CPU is not counted as the server's. Told what to do on its IPC channel. */
 import { percentile } from '../spread.ts';
+import { type Dialect, successStatus, wholeRequests } from './dialect.ts';
 import { type LoadResult, runLoad } from './load.ts';
 import type { ClientAnswer, ClientTask, LoadSummary, VerifySummary } from './messages.ts';
 import { type PreparedRequest, prepareRequests } from './requests.ts';
 import { issuerKeyOf, replyFault } from './verify.ts';
 
 let requests: readonly PreparedRequest[] = [];
-let loaded: LoadResult | undefined;
+/** The last load: what was sent, how, and what came back. */
+let loaded:
+  | { readonly sent: readonly PreparedRequest[]; readonly kind: Dialect['kind']; readonly load: LoadResult }
+  | undefined;
 
 async function perform(task: ClientTask): Promise<ClientAnswer> {
   switch (task.kind) {
@@ -14,33 +18,42 @@ async function perform(task: ClientTask): Promise<ClientAnswer> {
       loaded = undefined;
       requests = prepareRequests(task.tag, task.count);
       return { kind: 'prepared' };
-    case 'load':
-      loaded = await runLoad({ ...task, requests: requests.map((request) => wholeRequest(task.head, request)) });
-      return { kind: 'loaded', summary: summaryOf(loaded) };
+    case 'load': {
+      loaded = undefined;
+      const { dialect, range } = task;
+      const sent = range === undefined ? requests : requests.slice(range.from, range.to);
+      const load = await runLoad({ ...task, requests: wholeRequests(dialect, sent) });
+      loaded = { sent, kind: dialect.kind, load };
+      return { kind: 'loaded', summary: summaryOf(load, successStatus[dialect.kind]) };
+    }
     case 'verify':
       return { kind: 'verified', summary: verify(task.issuerPem) };
   }
 }
 
-function wholeRequest(head: string, { csrPem }: PreparedRequest): Uint8Array {
-  return Buffer.from(`${head}content-length: ${Buffer.byteLength(csrPem)}\r\n\r\n${csrPem}`, 'latin1');
-}
-
-function summaryOf(load: LoadResult): LoadSummary {
-  const { answered, clientCpuMs, latenciesMs, replies, seconds, usage } = load;
-  const certificates = replies.filter((reply) => reply?.status === 200).length;
+function summaryOf(load: LoadResult, success: number): LoadSummary {
+  const { answered, clientCpuMs, latenciesMs, machine, replies, seconds, usage } = load;
+  const certificates = replies.filter((reply) => reply?.status === success).length;
   const latencyMs =
     answered === 0 ? { p50: 0, p99: 0 } : { p50: percentile(latenciesMs, 0.5), p99: percentile(latenciesMs, 0.99) };
-  return { answered, certificates, seconds, latencyMs, usage, clientCpuMs };
+  return {
+    answered,
+    certificates,
+    seconds,
+    latencyMs,
+    usage,
+    clientCpuMs,
+    ...(machine === undefined ? {} : { machine }),
+  };
 }
 
 function verify(issuerPem: string): VerifySummary {
   const issuerKey = issuerKeyOf(issuerPem);
   const faults: Record<string, number> = {};
   let verified = 0;
-  loaded?.replies.forEach((reply, index) => {
+  loaded?.load.replies.forEach((reply, index) => {
     if (reply === undefined) return;
-    const fault = replyFault(reply, requests[index]!, issuerKey);
+    const fault = replyFault(loaded!.kind, reply, loaded!.sent[index]!, issuerKey);
     if (fault === undefined) verified += 1;
     else faults[fault] = (faults[fault] ?? 0) + 1;
   });

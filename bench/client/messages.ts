@@ -1,6 +1,7 @@
 import type { WatchedProcess } from '../process-usage.ts';
 import type { Target } from './connection.ts';
-import type { UsageOfProcess } from './load.ts';
+import type { Dialect } from './dialect.ts';
+import type { MachineUsage, UsageOfProcess } from './load.ts';
 
 /** What the client's process is told; each is answered before the next. */
 export type ClientTask =
@@ -9,8 +10,9 @@ export type ClientTask =
   | {
       readonly kind: 'load';
       readonly target: Target;
-      /** Request line and headers without Content-Length, each line ended with CRLF. */
-      readonly head: string;
+      readonly dialect: Dialect;
+      /** Which of the prepared requests: `from` inclusive, `to` exclusive; all of them where not said. */
+      readonly range?: { readonly from: number; readonly to: number };
       readonly connections: number;
       readonly secondsMax: number;
       readonly watch: readonly WatchedProcess[];
@@ -20,12 +22,14 @@ export type ClientTask =
 
 export interface LoadSummary {
   readonly answered: number;
-  /** Answers with status 200. */
+  /** Answers with the status of success. */
   readonly certificates: number;
   readonly seconds: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   readonly usage: readonly UsageOfProcess[];
   readonly clientCpuMs: number;
+  /** Undefined without `/proc`. */
+  readonly machine?: MachineUsage;
 }
 
 export interface VerifySummary {

@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Reply } from './connection.ts';
+import { certificateIn, type Dialect, successStatus } from './dialect.ts';
 import type { PreparedRequest } from './requests.ts';
 
 /**
@@ -7,10 +8,15 @@ import type { PreparedRequest } from './requests.ts';
  * key and the one name asked for. Read by node:crypto, not by the parser that made it. `issuerKey` was learnt apart from
  * the answer.
  */
-export function replyFault(reply: Reply, request: PreparedRequest, issuerKey: KeyObject): string | undefined {
-  if (reply.status !== 200) return `status ${reply.status}: ${codeOf(reply)}`;
-  const { certificate: pem } = JSON.parse(reply.body.toString('utf8')) as { readonly certificate?: unknown };
-  if (typeof pem !== 'string') return 'no certificate in the answer';
+export function replyFault(
+  kind: Dialect['kind'],
+  reply: Reply,
+  request: PreparedRequest,
+  issuerKey: KeyObject,
+): string | undefined {
+  if (reply.status !== successStatus[kind]) return `status ${reply.status}: ${codeOf(reply)}`;
+  const pem = certificateIn(kind, reply.body);
+  if (pem === undefined) return 'no certificate in the answer';
   const certificate = new X509Certificate(pem);
   if (!certificate.verify(issuerKey)) return "the signature does not verify under the issuer's key";
   const spki = certificate.publicKey.export({ format: 'der', type: 'spki' });
@@ -26,5 +32,6 @@ export function issuerKeyOf(certificatePem: string): KeyObject {
 
 function codeOf(reply: Reply): string {
   const text = reply.body.toString('utf8');
-  return /"code":"([a-z-]{1,40})"/.exec(text)?.[1] ?? /"status":"([a-z-]{1,40})"/.exec(text)?.[1] ?? 'no code';
+  const named = /"(?:code|status)":"([a-z-]{1,40})"/.exec(text)?.[1];
+  return named ?? /"message":"([^"]{1,120})/.exec(text)?.[1] ?? 'no code';
 }

@@ -110,7 +110,7 @@ export async function measureFront(answer: HttpResponse, count: number, warmUp: 
     const task = {
       kind: 'load',
       target: { host, port: Number(port) },
-      head,
+      dialect: { kind: 'sealwright', head },
       connections: concurrency,
       secondsMax,
     } as const;

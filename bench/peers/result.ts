@@ -1,0 +1,96 @@
+import type { LoadSummary } from '../client/messages.ts';
+import { rounded, type Spread, spreadOf } from '../spread.ts';
+import { type ComparisonName, comparisons, type SideName } from './side.ts';
+
+/** What `npm run bench:peers -- --json` prints; `result.schema.json` is its schema. */
+export interface PeersResult {
+  /** Our rate over the peer's in the same round; only of what was measured. */
+  readonly ratios: Readonly<Partial<Record<ComparisonName, Spread>>>;
+  /** CPU of all processes of the server, median of the rounds; without those of which the kernel said nothing. */
+  readonly cpuMsPerCertificate: Readonly<Partial<Record<SideName, number>>>;
+  /** Median of the rounds. */
+  readonly certificatesPerSecond: Readonly<Partial<Record<SideName, number>>>;
+}
+
+/** A timed part of one side. */
+export interface SideRun {
+  readonly side: SideName;
+  /** From 1. */
+  readonly round: number;
+  readonly load: LoadSummary;
+  readonly verified: number;
+  readonly faults: Readonly<Record<string, number>>;
+  /** In the state of the stopped server, without those of the warm-up. */
+  readonly recorded: number;
+  readonly syncSettings: string;
+}
+
+export const rateOf = ({ load }: SideRun): number => load.certificates / load.seconds;
+
+/** Undefined where the kernel does not say. */
+export function cpuMsOf({ load }: SideRun): number | undefined {
+  if (load.usage.length === 0) return undefined;
+  return load.usage.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / Math.max(1, load.certificates);
+}
+
+/** What neither the server nor the client did, as a share of the machine; undefined where the kernel does not say. */
+export function otherWorkOf({ load }: SideRun): number | undefined {
+  if (load.machine === undefined || load.usage.length === 0) return undefined;
+  const ours = load.usage.reduce((sum, { cpuMs }) => sum + cpuMs, load.clientCpuMs);
+  return Math.max(0, load.machine.busyMs - ours) / load.machine.availableMs;
+}
+
+/** Whether it issued, verified and recorded all of its certificates and answered nothing else. */
+export function isSoundRun({ load, recorded, verified }: SideRun): boolean {
+  const { answered, certificates } = load;
+  return certificates > 0 && answered === certificates && verified === certificates && recorded === certificates;
+}
+
+/** `value` of our side over that of the peer, of each round that has both. */
+export function pairedRatios(
+  runs: readonly SideRun[],
+  name: ComparisonName,
+  value: (run: SideRun) => number | undefined,
+): readonly number[] {
+  const { ours, peer } = comparisons[name];
+  return runs
+    .filter(({ side }) => side === ours)
+    .flatMap((run) => {
+      const other = runs.find(({ round, side }) => side === peer && round === run.round);
+      const one = value(run);
+      const two = other === undefined ? undefined : value(other);
+      return one === undefined || two === undefined || two === 0 ? [] : [one / two];
+    });
+}
+
+export function peersResult(runs: readonly SideRun[]): PeersResult {
+  const names = Object.keys(comparisons) as ComparisonName[];
+  return {
+    ratios: Object.fromEntries(
+      names.flatMap((name) => {
+        const spread = spreadOf(pairedRatios(runs, name, rateOf));
+        return spread === undefined ? [] : [[name, roundedSpread(spread)]];
+      }),
+    ),
+    cpuMsPerCertificate: mediansBySide(runs, cpuMsOf, 4),
+    certificatesPerSecond: mediansBySide(runs, rateOf, 1),
+  };
+}
+
+function roundedSpread({ max, median, min }: Spread): Spread {
+  return { min: rounded(min, 3), median: rounded(median, 3), max: rounded(max, 3) };
+}
+
+function mediansBySide(
+  runs: readonly SideRun[],
+  value: (run: SideRun) => number | undefined,
+  digits: number,
+): Readonly<Partial<Record<SideName, number>>> {
+  const sides = [...new Set(runs.map(({ side }) => side))];
+  return Object.fromEntries(
+    sides.flatMap((side) => {
+      const spread = spreadOf(runs.flatMap((run) => (run.side === side ? (value(run) ?? []) : [])));
+      return spread === undefined ? [] : [[side, rounded(spread.median, digits)]];
+    }),
+  );
+}
