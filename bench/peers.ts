@@ -9,7 +9,7 @@ import { withTemporaryFolder, withUndo } from './interruption.ts';
 import { cfsslSide } from './peers/cfssl.ts';
 import { type PeersOptions, parsePeersOptions, peersUsage } from './peers/options.ts';
 import { renderPeers } from './peers/report.ts';
-import { isSoundRun, peersResult, type SideRun } from './peers/result.ts';
+import { peersResult, type SideRun, unsoundness } from './peers/result.ts';
 import { ourSide } from './peers/sealwright.ts';
 import type { RunningSide, Side, SideName } from './peers/side.ts';
 import { stepCaSide } from './peers/step-ca.ts';
@@ -56,10 +56,11 @@ async function measure(options: PeersOptions, dir: string): Promise<number> {
   } else {
     process.stdout.write(report);
   }
-  const unsound = runs.filter((one) => !isSoundRun(one));
-  for (const { round, side } of unsound)
-    say(`round ${round}, ${side}: NOT SOUND: not each answer was a certificate, verified and recorded`);
-  return unsound.length === 0 ? 0 : 1;
+  const faults = runs.flatMap((one) =>
+    unsoundness(one).map((fault) => `round ${one.round}, ${one.side}: NOT SOUND: ${fault}`),
+  );
+  for (const fault of faults) say(fault);
+  return faults.length === 0 ? 0 : 1;
 }
 
 function requireDisk({ disk }: Environment, { isTmpfsAccepted }: PeersOptions): void {
@@ -159,7 +160,7 @@ async function load(options: PeersOptions, running: RunningSide, client: Client,
   const warm = await loaded(0, warmUp, warmUpSecondsMax);
   const summary = await loaded(warmUp, count, seconds);
   const { summary: verification } = await client.ask({ kind: 'verify', issuerPem }, 'verified');
-  return { warm, load: summary, ...verification, syncSettings: running.syncSettings() };
+  return { warm, load: summary, ...verification, durability: running.durability() };
 }
 
 /** Progress, apart from the result. */

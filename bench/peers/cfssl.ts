@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { makePeerAuthority, writeServerTls } from '../certificates.ts';
 import { openConnection, type Target } from '../client/connection.ts';
-import { type Dialect, wholeRequests } from '../client/dialect.ts';
+import { type Dialect, successStatus, wholeRequests } from '../client/dialect.ts';
 import { prepareRequest } from '../client/requests.ts';
 import { freePort, startServerProcess } from './server-process.ts';
-import type { RunningSide, Side } from './side.ts';
+import type { Durability, RunningSide, Side } from './side.ts';
 import type { BuiltPeer } from './toolchain.ts';
 
 const host = '127.0.0.1';
@@ -84,7 +84,7 @@ async function start(peer: BuiltPeer, dir: string): Promise<RunningSide> {
     dialect,
     processes: [{ name: 'cfssl', pid: server.pid }],
     issuerPem: authority.issuerPem,
-    syncSettings: () => settingsOf(databaseFile(dir), isHonoured),
+    durability: () => durabilityOf(databaseFile(dir), isHonoured),
     stop: server.stop,
   };
 }
@@ -127,25 +127,25 @@ function createDatabase(file: string): void {
 async function refusesUnknownSetting(probe: {
   readonly target: Target;
   readonly dialect: Dialect;
-  readonly server: { errors(): string; stop(): Promise<void> };
+  readonly server: { stop(): Promise<void> };
 }): Promise<boolean> {
   try {
     const connection = await openConnection(probe.target);
     const [request] = wholeRequests(probe.dialect, [prepareRequest('probe', 0)]);
-    const { status } = await connection.send(request!);
+    const { body, status } = await connection.send(request!);
     connection.close();
-    return status !== 200 && probe.server.errors().includes('Invalid _synchronous');
+    return status !== successStatus.cfssl && body.includes('Invalid _synchronous');
   } finally {
     await probe.server.stop();
   }
 }
 
-function settingsOf(file: string, isHonoured: boolean): string {
+function durabilityOf(file: string, isHonoured: boolean): Durability {
   const mode = withDatabase(file, (database) => Object.values(database.prepare('PRAGMA journal_mode').get() ?? {})[0]);
   const synchronous = isHonoured
     ? 'FULL (a value that does not exist is refused)'
     : 'UNKNOWN: the parameter is ignored';
-  return `journal ${mode}, synchronous ${synchronous}`;
+  return { isSynced: isHonoured, settings: `journal ${mode}, synchronous ${synchronous}` };
 }
 
 function countRecorded(dir: string): number {

@@ -20,7 +20,8 @@ function renderSides(sides: readonly Side[], runs: readonly SideRun[]): string {
     { header: 'what it is, how durable, how its records are counted', overflow: 'wrap', widthMin: 40 },
   ];
   const rows = sides.flatMap(({ counted, description, name }) => {
-    const settings = [...new Set(runs.filter(({ side }) => side === name).map(({ syncSettings }) => syncSettings))];
+    const own = runs.filter(({ side }) => side === name);
+    const settings = [...new Set(own.map(({ durability }) => durability.settings))];
     return [
       [name, description],
       ['', `durable: ${settings.join('; ')}`],
@@ -41,22 +42,15 @@ function renderRates(sides: readonly Side[], runs: readonly SideRun[]): string {
   ];
   const rows = sides.map(({ name }) => {
     const own = runs.filter(({ side }) => side === name);
+    const median = (value: (run: SideRun) => number, digits: number) =>
+      spreadOf(own.map(value))?.median.toFixed(digits) ?? 'unknown';
     return [
       name,
       spreadText(own.map(rateOf), 0),
       spreadText(own.map(cpuMsOf), 3),
-      spreadText(
-        own.map(({ load }) => load.latencyMs.p50),
-        1,
-      ),
-      spreadText(
-        own.map(({ load }) => load.latencyMs.p99),
-        1,
-      ),
-      spreadText(
-        own.map(({ load }) => load.usage.reduce((sum, { rssMaxBytes }) => sum + rssMaxBytes / mebibyte, 0)),
-        0,
-      ),
+      median(({ load }) => load.latencyMs.p50, 1),
+      median(({ load }) => load.latencyMs.p99, 1),
+      median(({ load }) => load.usage.reduce((sum, { rssMaxBytes }) => sum + rssMaxBytes / mebibyte, 0), 0),
     ];
   });
   return renderTable(columns, rows);

@@ -1,6 +1,6 @@
 import type { LoadSummary } from '../client/messages.ts';
 import { rounded, type Spread, spreadOf } from '../spread.ts';
-import { type ComparisonName, comparisons, type SideName } from './side.ts';
+import { type ComparisonName, comparisons, type Durability, type SideName } from './side.ts';
 
 /** What `npm run bench:peers -- --json` prints; `result.schema.json` is its schema. */
 export interface PeersResult {
@@ -22,7 +22,7 @@ export interface SideRun {
   readonly faults: Readonly<Record<string, number>>;
   /** In the state of the stopped server, without those of the warm-up. */
   readonly recorded: number;
-  readonly syncSettings: string;
+  readonly durability: Durability;
 }
 
 export const rateOf = ({ load }: SideRun): number => load.certificates / load.seconds;
@@ -40,10 +40,16 @@ export function otherWorkOf({ load }: SideRun): number | undefined {
   return Math.max(0, load.machine.busyMs - ours) / load.machine.availableMs;
 }
 
-/** Whether it issued, verified and recorded all of its certificates and answered nothing else. */
-export function isSoundRun({ load, recorded, verified }: SideRun): boolean {
+/** Why a run is not to be compared: empty when every answer was a certificate, verified and recorded on the disk. */
+export function unsoundness({ durability, load, recorded, verified }: SideRun): readonly string[] {
   const { answered, certificates } = load;
-  return certificates > 0 && answered === certificates && verified === certificates && recorded === certificates;
+  const faults: string[] = [];
+  if (certificates === 0) faults.push('no certificate');
+  if (answered !== certificates) faults.push(`${answered - certificates} answers without a certificate`);
+  if (verified !== certificates) faults.push(`${verified} of ${certificates} verified`);
+  if (recorded !== certificates) faults.push(`${recorded} recorded of ${certificates}`);
+  if (!durability.isSynced) faults.push(`not seen to be durable: ${durability.settings}`);
+  return faults;
 }
 
 /** `value` of our side over that of the peer, of each round that has both. */

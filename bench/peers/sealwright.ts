@@ -59,7 +59,10 @@ async function start(options: OurSideOptions, dir: string): Promise<RunningSide>
       dialect: { kind: 'sealwright', head: enrolmentHead(service, measured.profile) },
       processes: service.processes,
       issuerPem: await service.authorityPem(measured.caId),
-      syncSettings: () => `journal ${sqlite.journalMode}, synchronous ${synchronousName(sqlite.synchronous)}`,
+      durability: () => ({
+        isSynced: sqlite.synchronous >= synchronousFull,
+        settings: `journal ${sqlite.journalMode}, synchronous ${synchronousNames[sqlite.synchronous]}`,
+      }),
       stop: () => service.stop(),
     };
   } catch (cause) {
@@ -69,6 +72,5 @@ async function start(options: OurSideOptions, dir: string): Promise<RunningSide>
 }
 
 /** Values of `PRAGMA synchronous`. */
-function synchronousName(value: number): string {
-  return ['OFF', 'NORMAL', 'FULL', 'EXTRA'][value] ?? String(value);
-}
+const synchronousNames = ['OFF', 'NORMAL', 'FULL', 'EXTRA'];
+const synchronousFull = 2;

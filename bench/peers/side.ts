@@ -43,7 +43,14 @@ export interface RunningSide {
   readonly processes: readonly WatchedProcess[];
   /** Certificate of the CA whose signature is expected, PEM, from elsewhere than the answers. */
   readonly issuerPem: string;
-  /** What makes a record durable, as found in force in the server: one line. */
-  syncSettings(): string;
+  durability(): Durability;
   stop(): Promise<void>;
+}
+
+/** What makes a record durable, as found in force in the running server. */
+export interface Durability {
+  /** Whether an answer was seen to wait for the disk; a side without it is no match for one that does. */
+  readonly isSynced: boolean;
+  /** One line. */
+  readonly settings: string;
 }

@@ -5,7 +5,7 @@ import { makePeerAuthority } from '../certificates.ts';
 import type { TokenProvisioner } from '../client/dialect.ts';
 import { countBadgerKeys } from './badger-log.ts';
 import { freePort, startServerProcess } from './server-process.ts';
-import type { RunningSide, Side } from './side.ts';
+import type { Durability, RunningSide, Side } from './side.ts';
 import type { TokenKey } from './token-key.ts';
 import type { BuiltPeer } from './toolchain.ts';
 
@@ -61,7 +61,7 @@ async function start(peer: BuiltPeer, dir: string, tokenKey: TokenKey | undefine
     dialect: { kind: 'step-ca', head: signHead(port), provisioner },
     processes: [{ name: 'step-ca', pid: server.pid }],
     issuerPem: authority.issuerPem,
-    syncSettings: () => valueLogFlags(server.pid),
+    durability: () => valueLogDurability(server.pid),
     stop: server.stop,
   };
 }
@@ -114,17 +114,18 @@ export function stepCaConfig(wish: {
 const dataSync = 0o10000;
 
 /** With what the server has its value log open, as the kernel says: `SyncWrites` of Badger is O_DSYNC there. */
-function valueLogFlags(pid: number): string {
+function valueLogDurability(pid: number): Durability {
   try {
     const folder = `/proc/${pid}/fd`;
     for (const descriptor of readdirSync(folder)) {
       if (!readlinkSync(join(folder, descriptor)).endsWith('.vlog')) continue;
       const info = readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'latin1');
       const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '0', 8);
-      return `value log open ${(flags & dataSync) === 0 ? 'WITHOUT' : 'with'} O_DSYNC (Badger's SyncWrites)`;
+      const isSynced = (flags & dataSync) !== 0;
+      return { isSynced, settings: `value log open ${isSynced ? 'with' : 'WITHOUT'} O_DSYNC (Badger's SyncWrites)` };
     }
   } catch {
-    return 'unknown: there is no /proc';
+    return { isSynced: false, settings: 'UNKNOWN: there is no /proc to see how the value log is open' };
   }
-  return 'unknown: no value log is open';
+  return { isSynced: false, settings: 'UNKNOWN: no value log is open' };
 }
