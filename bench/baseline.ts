@@ -34,15 +34,17 @@ async function measureBaseline(options: BaselineOptions): Promise<BenchResult> {
     return reason === undefined ? [] : [{ backend, reason }];
   });
   const backends = options.backends.filter((backend) => skipped.every((one) => one.backend !== backend));
-  const runs = new Map<BackendKind, EndToEndRun[]>(backends.map((backend) => [backend, []]));
+  const measured = backends.flatMap((backend) =>
+    options.connections.map((connections) => ({ backend, connections, runs: [] as EndToEndRun[] })),
+  );
   // A B C A B C: what changes on the machine meanwhile falls on all of them.
   for (let number = 1; number <= options.runs; number++) {
-    for (const backend of backends) {
-      say(`run ${number} of ${options.runs}, ${backend}`);
-      runs.get(backend)!.push(await runEndToEnd({ ...options, backend, variant: variantFor(text, backend) }));
+    for (const { backend, connections, runs } of measured) {
+      say(`run ${number} of ${options.runs}, ${backend}, ${connections} connections`);
+      runs.push(await runEndToEnd({ ...options, backend, connections, variant: variantFor(text, backend) }));
     }
   }
-  const endToEnd = backends.map((backend) => backendResult(backend, runs.get(backend)!));
+  const endToEnd = measured.map(({ backend, connections, runs }) => backendResult(backend, connections, runs));
   if (options.stageIterations > 0) say('stages');
   const stages =
     options.stageIterations === 0
@@ -53,6 +55,7 @@ async function measureBaseline(options: BaselineOptions): Promise<BenchResult> {
     settings: {
       runs: options.runs,
       connections: options.connections,
+      tls: options.isTls,
       warmUp: options.warmUp,
       seconds: extent.kind === 'seconds' ? extent.seconds : null,
       certificates: extent.kind === 'certificates' ? extent.certificates : null,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openSqliteReader } from '../shared/adapters/sqlite/reader.ts';
 import { ledgerFile } from '../shared/adapters/stack/stack.ts';
 import type { BackendKind } from '../shared/hierarchy/hierarchy.ts';
+import { writeServerTls } from './certificates.ts';
 import type { LoadSummary } from './client/messages.ts';
 import { type Client, startClient } from './client.ts';
 import { type HierarchyVariant, profileOn } from './hierarchy-variant.ts';
@@ -13,6 +14,8 @@ export interface EndToEndOptions {
   readonly backend: BackendKind;
   readonly variant: HierarchyVariant;
   readonly connections: number;
+  /** Whether the service speaks TLS. */
+  readonly isTls: boolean;
   /** Certificates before the timed part: they fill caches, connections and compiled code. */
   readonly warmUp: number;
   /** How long the timed part lasts, or how many certificates it has. */
@@ -41,6 +44,7 @@ export class NothingToMeasureError extends Error {}
 export const requestsMax = 100_000;
 /** The warm-up runs slower than what comes after it. */
 const headroom = 2.5;
+const warmUpConnectionsMin = 16;
 /** A load of a number of certificates has no other end. */
 const secondsMax = 600;
 
@@ -54,8 +58,9 @@ export async function runEndToEnd(options: EndToEndOptions): Promise<EndToEndRun
     const hierarchyFile = join(dir, 'hierarchy.yaml');
     writeFileSync(hierarchyFile, variant.text);
     const { profile, caId } = measured;
-    const { cpuProfileDir } = options;
-    const service = await startMeasuredService({ stateDir, hierarchyFile, profiles: [profile], cpuProfileDir });
+    const { cpuProfileDir, isTls } = options;
+    const tls = isTls ? await writeServerTls(dir) : undefined;
+    const service = await startMeasuredService({ stateDir, hierarchyFile, profiles: [profile], cpuProfileDir, tls });
     const client = startClient();
     const { warmUp, ...run } = await withUndo(
       () => service.stop(),
@@ -74,22 +79,24 @@ async function load(
   issuerPem: string,
 ) {
   const { connections, extent } = options;
+  const { host, port, tlsAnchorsPem } = service;
   const task = {
     kind: 'load',
-    target: { host: service.host, port: service.port },
+    target: { host, port, ...(tlsAnchorsPem === undefined ? {} : { tlsAnchorsPem }) },
     dialect: { kind: 'sealwright', head: enrolmentHead(service, profile) },
-    connections,
     watch: service.processes,
   } as const;
+  // A lone connection warms the service up as well as sixteen do, and takes much longer for it.
+  const warmUpConnections = Math.max(connections, warmUpConnectionsMin);
   await client.ask({ kind: 'prepare', tag: 'warm', count: options.warmUp }, 'prepared');
-  const { summary: warm } = await client.ask({ ...task, secondsMax }, 'loaded');
+  const { summary: warm } = await client.ask({ ...task, connections: warmUpConnections, secondsMax }, 'loaded');
   const seconds = extent.kind === 'seconds' ? extent.seconds : secondsMax;
   const count =
     extent.kind === 'certificates'
       ? extent.certificates
       : Math.min(requestsMax, Math.ceil((warm.answered / warm.seconds) * seconds * headroom));
   await client.ask({ kind: 'prepare', tag: 'bench', count }, 'prepared');
-  const { summary } = await client.ask({ ...task, secondsMax: seconds }, 'loaded');
+  const { summary } = await client.ask({ ...task, connections, secondsMax: seconds }, 'loaded');
   const { summary: verification } = await client.ask({ kind: 'verify', issuerPem }, 'verified');
   return { load: summary, ...verification, profile, warmUp: warm.certificates };
 }

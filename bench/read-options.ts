@@ -10,6 +10,8 @@ export interface OptionReader {
   flag(name: string): boolean;
   /** A whole number from `min` to `max`; `otherwise` where it is not given, and where it is at fault. */
   count(name: string, otherwise: number, min: number, max: number): number;
+  /** The same of several, apart by commas; each once, in the order given. */
+  counts(name: string, otherwise: readonly number[], min: number, max: number): readonly number[];
   fault(text: string): void;
 }
 
@@ -35,15 +37,27 @@ export function readOptions<Options>(
     const value = values[name];
     return typeof value === 'string' ? value : undefined;
   };
+  const wholeNumber = (given: string, min: number, max: number) => {
+    const value = /^\d{1,9}$/.test(given) ? Number(given) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  };
   const options = read({
     text,
     flag: (name) => values[name] === true,
     count(name, otherwise, min, max) {
       const given = text(name);
       if (given === undefined) return otherwise;
-      const value = /^\d{1,9}$/.test(given) ? Number(given) : Number.NaN;
-      if (value >= min && value <= max) return value;
+      const value = wholeNumber(given, min, max);
+      if (value !== undefined) return value;
       faults.push(`--${name}: a whole number from ${min} to ${max}`);
+      return otherwise;
+    },
+    counts(name, otherwise, min, max) {
+      const given = text(name);
+      if (given === undefined) return otherwise;
+      const values = given.split(',').flatMap((one) => wholeNumber(one, min, max) ?? []);
+      if (values.length === given.split(',').length) return [...new Set(values)];
+      faults.push(`--${name}: whole numbers from ${min} to ${max}, apart by commas`);
       return otherwise;
     },
     fault: (fault) => void faults.push(fault),

@@ -29,9 +29,11 @@ export function renderEnvironment(environment: Environment): string {
 }
 
 function renderSettings({ settings }: BenchResult): string {
-  const { certificates, connections, runs, seconds, warmUp } = settings;
+  const { certificates, connections, runs, seconds, tls, warmUp } = settings;
   const extent = seconds === null ? `${certificates} certificates` : `${seconds} s`;
-  return `${runs} runs of ${extent}, ${connections} connections, warm-up ${warmUp} certificates\n`;
+  const transport = tls ? 'TLS' : 'plain HTTP';
+  const loads = `${connections.join(', ')} connections, ${transport}`;
+  return `${runs} runs of ${extent}, ${loads}, warm-up ${warmUp} certificates\n`;
 }
 
 function right(header: string): Column {
@@ -41,6 +43,7 @@ function right(header: string): Column {
 function renderEndToEnd({ endToEnd }: BenchResult): string {
   const columns: readonly Column[] = [
     { header: 'backend' },
+    right('conn.'),
     right('certificates/s'),
     right('CPU ms each'),
     right('p50 ms'),
@@ -49,12 +52,13 @@ function renderEndToEnd({ endToEnd }: BenchResult): string {
     right('verified'),
     right('recorded'),
   ];
-  const rows = endToEnd.map(({ backend, runs, spread }) => [
+  const rows = endToEnd.map(({ backend, connections, runs, spread }) => [
     backend,
+    connections,
     spreadText(spread.certificatesPerSecond, 0),
     spread.cpuMsPerCertificate === null ? 'unknown' : spreadText(spread.cpuMsPerCertificate, 2),
-    spreadText(spread.latencyMsP50, 0),
-    spreadText(spread.latencyMsP99, 0),
+    spread.latencyMsP50.median.toFixed(1),
+    spread.latencyMsP99.median.toFixed(1),
     total(runs, 'certificates'),
     total(runs, 'verified'),
     total(runs, 'recorded'),
@@ -74,21 +78,23 @@ function spreadText({ min, median, max }: Spread, digits: number): string {
 function renderProcesses({ endToEnd }: BenchResult): string {
   const columns: readonly Column[] = [
     { header: 'backend' },
+    right('conn.'),
     { header: 'process' },
     right('CPU ms each'),
     right('main thread ms each'),
     right('memory MiB'),
   ];
-  const rows = endToEnd.flatMap(({ backend, runs }) => {
+  const rows = endToEnd.flatMap(({ backend, connections, runs }) => {
     const last = runs.at(-1)!;
     const processes = last.processes.map((one) => [
       backend,
+      connections,
       one.name,
       one.cpuMsPerCertificate.toFixed(3),
       one.mainThreadCpuMsPerCertificate.toFixed(3),
       Math.round(one.rssMaxBytes / mebibyte),
     ]);
-    return [...processes, [backend, 'client', last.clientCpuMsPerCertificate.toFixed(3), '', '']];
+    return [...processes, [backend, connections, 'client', last.clientCpuMsPerCertificate.toFixed(3), '', '']];
   });
   return renderTable(columns, rows);
 }

@@ -7,7 +7,7 @@ import type { Stage } from './stages/stage.ts';
 /** What `npm run bench -- --json` prints; `result.schema.json` is its schema. Times and rates are of the timed parts. */
 export interface BenchResult {
   readonly bench: 'baseline';
-  readonly version: 1;
+  readonly version: 2;
   readonly environment: Environment;
   readonly settings: BenchSettings;
   readonly endToEnd: readonly BackendResult[];
@@ -15,14 +15,17 @@ export interface BenchResult {
   readonly stages: StagesResult | null;
   /** Backends left out, and why. */
   readonly skipped: readonly { readonly backend: BackendKind; readonly reason: string }[];
-  /** Medians, by backend. */
+  /** Medians, by backend: at 16 connections where that was measured, else at the number said last. */
   readonly certificatesPerSecond: Readonly<Record<string, number>>;
   readonly cpuMsPerCertificate: Readonly<Record<string, number>>;
+  /** Median of each run's p50 at one connection, by backend; empty where that was not measured. */
+  readonly loneEnrolmentMs: Readonly<Record<string, number>>;
 }
 
 export interface BenchSettings {
   readonly runs: number;
-  readonly connections: number;
+  readonly connections: readonly number[];
+  readonly tls: boolean;
   readonly warmUp: number;
   /** One of the two. */
   readonly seconds: number | null;
@@ -31,6 +34,7 @@ export interface BenchSettings {
 
 export interface BackendResult {
   readonly backend: BackendKind;
+  readonly connections: number;
   readonly profile: string;
   readonly runs: readonly RunResult[];
   readonly spread: {
@@ -113,7 +117,7 @@ export function runResult(run: EndToEndRun): RunResult {
 }
 
 /** Throws for a backend without runs. */
-export function backendResult(backend: BackendKind, runs: readonly EndToEndRun[]): BackendResult {
+export function backendResult(backend: BackendKind, connections: number, runs: readonly EndToEndRun[]): BackendResult {
   const results = runs.map(runResult);
   const cpu = results.flatMap(({ cpuMsPerCertificate }) => (cpuMsPerCertificate === null ? [] : [cpuMsPerCertificate]));
   const spread = (values: readonly number[]): Spread => {
@@ -123,6 +127,7 @@ export function backendResult(backend: BackendKind, runs: readonly EndToEndRun[]
   };
   return {
     backend,
+    connections,
     profile: runs[0]!.profile,
     runs: results,
     spread: {
@@ -154,7 +159,7 @@ export function stagesResult(
       cpuUsPerCertificate: rounded(perCertificate(stage), 1),
       share: rounded(perCertificate(stage) / sumOf(stage.backend ?? first), 4),
     })),
-    byBackend: endToEnd.flatMap(({ backend, spread }) => {
+    byBackend: referenceOf(endToEnd).flatMap(({ backend, spread }) => {
       if (spread.cpuMsPerCertificate === null) return [];
       const endToEndUs = spread.cpuMsPerCertificate.median * 1000;
       const stagesUs = sumOf(backend);
@@ -170,22 +175,34 @@ export function stagesResult(
   };
 }
 
+const referenceConnections = 16;
+
+/** Of each backend the one result that stands for it. */
+function referenceOf(endToEnd: readonly BackendResult[]): readonly BackendResult[] {
+  return [...new Set(endToEnd.map(({ backend }) => backend))].map((backend) => {
+    const own = endToEnd.filter((one) => one.backend === backend);
+    return own.find(({ connections }) => connections === referenceConnections) ?? own.at(-1)!;
+  });
+}
+
 export function benchResult(
-  parts: Omit<BenchResult, 'bench' | 'version' | 'certificatesPerSecond' | 'cpuMsPerCertificate'>,
+  parts: Omit<BenchResult, 'bench' | 'version' | 'certificatesPerSecond' | 'cpuMsPerCertificate' | 'loneEnrolmentMs'>,
 ): BenchResult {
-  const { endToEnd } = parts;
+  const reference = referenceOf(parts.endToEnd);
+  const lone = parts.endToEnd.filter(({ connections }) => connections === 1);
   return {
     bench: 'baseline',
-    version: 1,
+    version: 2,
     ...parts,
     certificatesPerSecond: Object.fromEntries(
-      endToEnd.map(({ backend, spread }) => [backend, spread.certificatesPerSecond.median]),
+      reference.map(({ backend, spread }) => [backend, spread.certificatesPerSecond.median]),
     ),
     cpuMsPerCertificate: Object.fromEntries(
-      endToEnd.flatMap(({ backend, spread }) =>
+      reference.flatMap(({ backend, spread }) =>
         spread.cpuMsPerCertificate === null ? [] : [[backend, spread.cpuMsPerCertificate.median]],
       ),
     ),
+    loneEnrolmentMs: Object.fromEntries(lone.map(({ backend, spread }) => [backend, spread.latencyMsP50.median])),
   };
 }
 

@@ -55,12 +55,12 @@ const stages: readonly Stage[] = [
 
 function result(changes: Partial<BenchResult> = {}): BenchResult {
   const endToEnd = [
-    backendResult('pkcs11', [endToEndRun(), endToEndRun({ seconds: 4 }), endToEndRun({ seconds: 1 })]),
-    backendResult('software', [endToEndRun()]),
+    backendResult('pkcs11', 16, [endToEndRun(), endToEndRun({ seconds: 4 }), endToEndRun({ seconds: 1 })]),
+    backendResult('software', 16, [endToEndRun()]),
   ];
   return benchResult({
     environment,
-    settings: { runs: 3, connections: 16, warmUp: 300, seconds: 2, certificates: null },
+    settings: { runs: 3, connections: [16], tls: false, warmUp: 300, seconds: 2, certificates: null },
     endToEnd,
     stages: stagesResult(stages, 500, endToEnd),
     skipped: [{ backend: 'acm-pca', reason: 'the hierarchy has no profile with DNS names on it' }],
@@ -80,7 +80,7 @@ describe('the result of the bench', () => {
 
   it('is what its schema says where the kernel tells no CPU and no stages were measured', () => {
     const load = { ...endToEndRun().load, usage: [] };
-    const bare = result({ endToEnd: [backendResult('pkcs11', [endToEndRun({ load })])], stages: null });
+    const bare = result({ endToEnd: [backendResult('pkcs11', 16, [endToEndRun({ load })])], stages: null });
     expect(faultsOf(bare)).toEqual([]);
     expect(bare.endToEnd[0]!.runs[0]!.cpuMsPerCertificate).toBeNull();
     expect(bare.cpuMsPerCertificate).toEqual({});
@@ -105,6 +105,18 @@ describe('the result of the bench', () => {
     });
   });
 
+  it('speaks for a backend by its result at 16 connections, else by its last, and of a lone enrolment apart', () => {
+    const at = (connections: number, seconds: number) =>
+      backendResult('software', connections, [endToEndRun({ seconds })]);
+    const several = result({ endToEnd: [at(1, 10), at(16, 2), at(64, 1)], stages: null });
+    expect(several.certificatesPerSecond).toEqual({ software: 500 });
+    expect(several.loneEnrolmentMs).toEqual({ software: 8.25 });
+    expect(faultsOf(several)).toEqual([]);
+    const others = result({ endToEnd: [at(8, 10), at(64, 1)], stages: null });
+    expect(others.certificatesPerSecond).toEqual({ software: 1_000 });
+    expect(others.loneEnrolmentMs).toEqual({});
+  });
+
   it.each([
     ['an answer was not verified', { verified: 999 }],
     ['a record is missing', { recorded: 999 }],
@@ -112,7 +124,9 @@ describe('the result of the bench', () => {
     ['something else than a certificate was answered', { others: 1 }],
   ])('is not sound when %s', (_what, changes) => {
     expect(isSound(result())).toBe(true);
-    expect(isSound(result({ endToEnd: [backendResult('pkcs11', [endToEndRun(), endToEndRun(changes)])] }))).toBe(false);
+    expect(isSound(result({ endToEnd: [backendResult('pkcs11', 16, [endToEndRun(), endToEndRun(changes)])] }))).toBe(
+      false,
+    );
   });
 
   it('is not sound when nothing was measured', () => {
@@ -173,6 +187,14 @@ describe('the options of the bench', () => {
   it('names every fault at once', () => {
     const parsed = parseBaselineOptions(['--runs', '0', '--backend', 'paper', '--seconds', '1', '--certificates', '5']);
     expect(parsed.kind === 'usage' ? parsed.faults.length : 0).toBe(3);
+  });
+
+  it('takes several numbers of connections, each once, and TLS', () => {
+    expect(parseBaselineOptions(['--connections', '1,16,1,64', '--tls'])).toMatchObject({
+      options: { connections: [1, 16, 64], isTls: true },
+    });
+    expect(parseBaselineOptions([])).toMatchObject({ options: { connections: [1, 16, 64], isTls: false } });
+    expect(parseBaselineOptions(['--connections', '1,,2'])).toMatchObject({ kind: 'usage' });
   });
 
   it('takes a number of certificates in place of seconds', () => {
