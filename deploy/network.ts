@@ -1,6 +1,6 @@
 /**
- * The HSM's signer inside the VPC of its cluster: a security group of its own, and endpoints for what it calls. It has no way to
- * the internet. Everything else is outside the VPC, where there is nothing of ours to reach.
+ * The HSM's signer and the publisher of CRLs inside the VPC of their cluster: a security group of their own, and endpoints for what
+ * they call. They have no way to the internet. Everything else is outside the VPC, where there is nothing of ours to reach.
  */
 import { type Resources, ref, sub } from './template.ts';
 
@@ -33,7 +33,7 @@ export const network: Resources = {
       VpcId: ref('VpcId'),
       SecurityGroupEgress: [
         { IpProtocol: 'tcp', ...hsmPorts, DestinationSecurityGroupId: ref('HsmSecurityGroupId') },
-        // To endpoints in the VPC, and to DynamoDB through its gateway: the routes lead nowhere else.
+        // To endpoints in the VPC, and to DynamoDB and S3 through their gateways: the routes lead nowhere else.
         { IpProtocol: 'tcp', FromPort: 443, ToPort: 443, CidrIp: '0.0.0.0/0' },
       ],
     },
@@ -67,6 +67,28 @@ export const network: Resources = {
       ServiceName: sub('com.amazonaws.${AWS::Region}.dynamodb'),
       VpcId: ref('VpcId'),
       RouteTableIds: split('RouteTableIds'),
+    },
+  },
+  S3Endpoint: {
+    Type: 'AWS::EC2::VPCEndpoint',
+    Condition: 'HasHsm',
+    Properties: {
+      VpcEndpointType: 'Gateway',
+      ServiceName: sub('com.amazonaws.${AWS::Region}.s3'),
+      VpcId: ref('VpcId'),
+      RouteTableIds: split('RouteTableIds'),
+      // Through it CRLs are read and published, and nothing else leaves the VPC for S3.
+      PolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Principal: '*',
+            Action: ['s3:GetObject', 's3:PutObject', 's3:ListBucket'],
+            Resource: [sub('${CrlBucket.Arn}'), sub('${CrlBucket.Arn}/*')],
+          },
+        ],
+      },
     },
   },
   SqsEndpoint: interfaceEndpoint('sqs'),

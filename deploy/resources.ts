@@ -43,11 +43,18 @@ const conditions = {
   HasAcmPcaEndpoint: given('AcmPcaEndpoint'),
 };
 
-/** What osls makes of the signer for the HSM exists with the HSM only; its own property says so of the function alone. */
+/** What osls makes of the functions at the HSM exists with the HSM only; their own property says so of the functions alone. */
 const conditional: Resources = {
   SignerHsmLogGroup: { Type: 'AWS::Logs::LogGroup', Condition: 'HasHsm', Properties: {} },
   SignerHsmEventSourceMappingSQSSigningPkcs11Queue: {
     Type: 'AWS::Lambda::EventSourceMapping',
+    Condition: 'HasHsm',
+    Properties: {},
+  },
+  CrlPublisherLogGroup: { Type: 'AWS::Logs::LogGroup', Condition: 'HasHsm', Properties: {} },
+  CrlPublisherEventsRuleSchedule1: { Type: 'AWS::Events::Rule', Condition: 'HasHsm', Properties: {} },
+  CrlPublisherLambdaPermissionEventsRuleSchedule1: {
+    Type: 'AWS::Lambda::Permission',
     Condition: 'HasHsm',
     Properties: {},
   },

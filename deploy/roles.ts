@@ -37,6 +37,8 @@ interface Grant {
   readonly acmPca?: 'sign' | 'collect' | 'evidence' | 'revoke';
   readonly reports?: boolean;
   readonly hsm?: boolean;
+  /** Our own CRLs, in their bucket. */
+  readonly crls?: 'read' | 'publish';
 }
 
 const queues = ['EnrolmentQueue', 'SigningAcmPcaQueue', 'SigningPkcs11Queue'];
@@ -47,6 +49,8 @@ const callers = ['D#*', 'E#*', 'O#*'];
 const authorities = ['L#AUTHORITY', 'A#*'];
 /** Of a CA: slots of its CRL, its audit reports. */
 const ofCa = 'V#*';
+/** What is revoked of a CA whose CRLs are ours, and what these are known by. */
+const crls = 'X#*';
 /** An issuance with its certificate. */
 const issuances = ['I#*', 'F#*'];
 /** The intent of an issuance from an HSM lies with its serial: whoever reads a record reads it there. */
@@ -67,10 +71,10 @@ const settling: TableGrant = {
   indexes: ['unsettled'],
 };
 
-/** A revocation moves the record and its counters, and marks the key where it is compromised. */
+/** A revocation moves the record and its counters, marks the key where it is compromised, and tells the CRL of it. */
 const revoking = (read: readonly string[], write: readonly string[]): TableGrant => ({
   read: [...issuances, ...authorities, 'K#*', 'C#*', 'P#*', 'L#REVOCATION', ...read],
-  write: ['I#*', 'K#*', 'C#*', 'P#*', 'L#REVOCATION', ...write],
+  write: ['I#*', 'K#*', 'C#*', 'P#*', 'L#REVOCATION', crls, ...write],
   get: intents,
 });
 
@@ -93,6 +97,7 @@ export const grants: Readonly<Record<string, Grant>> = {
       get: intents,
       indexes: ['unsettled'],
     },
+    crls: 'read',
   },
   administration: {
     table: {
@@ -132,6 +137,12 @@ export const grants: Readonly<Record<string, Grant>> = {
   },
   revocation: { table: revoking(callers, ['L#OPERATOR-LOG']), acmPca: 'revoke' },
   revocationWatch: { table: revoking([], []), acmPca: 'revoke' },
+  // Signs with the HSM's keys, and writes nothing of an issuance.
+  crlPublisher: {
+    table: { read: [...authorities, crls], write: [crls], get: [ofCa] },
+    hsm: true,
+    crls: 'publish',
+  },
   // Folds what was counted into sums and buckets: nothing but counters.
   upkeep: { table: { read: [...authorities, 'C#*'], write: ['C#*'], indexes: ['by-standing'] } },
   monitor: { table: { read: authorities, write: [] }, depth: [...queues, ...deadQueues] },
@@ -264,6 +275,16 @@ function reportStatements(hierarchy: Hierarchy): Statement[] {
   ];
 }
 
+/** Without the right to list, S3 answers AccessDenied for what is not there (API reference of GetObject). */
+function crlStatements(use: Grant['crls']): readonly Statement[] {
+  if (use === undefined) return [];
+  const objects = ['s3:GetObject', ...(use === 'publish' ? ['s3:PutObject'] : [])];
+  return [
+    { Sid: 'CrlObjects', Effect: 'Allow', Action: objects, Resource: sub('${CrlBucket.Arn}/v1/crls/*') },
+    { Sid: 'CrlBucket', Effect: 'Allow', Action: ['s3:ListBucket'], Resource: arnOf('CrlBucket') },
+  ];
+}
+
 /** A function in a VPC makes and removes its network interfaces by its own role. */
 const hsmStatements: readonly Statement[] = [
   { Sid: 'Pin', Effect: 'Allow', Action: ['secretsmanager:GetSecretValue'], Resource: ref('HsmPinSecretArn') },
@@ -301,6 +322,7 @@ export function statementsOf(name: string, hierarchy: Hierarchy): readonly State
     ...acmPcaStatements(grant.acmPca, hierarchy),
     ...(grant.reports ? reportStatements(hierarchy) : []),
     ...(grant.hsm ? hsmStatements : []),
+    ...crlStatements(grant.crls),
   ];
 }
 

@@ -3,7 +3,7 @@ import { pathParameter } from '../../shared/adapters/aws-lambda/http-request.ts'
 import type { HttpResponse } from '../../shared/adapters/aws-lambda/http-response.ts';
 import { SealwrightError } from '../../shared/issuance/errors.ts';
 import type { Clock } from '../../shared/issuance/ports.ts';
-import type { CrlObjects } from '../../shared/issuance/publish-crls.ts';
+import type { CrlReader } from '../../shared/issuance/publish-crls.ts';
 import { parseCertificateList } from '../../shared/pki/certificate-list.ts';
 
 /** A revocation is seen no later than this after its CRL is there. */
@@ -11,7 +11,7 @@ const maxAgeSeconds = 300;
 
 /** GET /v1/crls/{authority}/{shard}: DER, to anybody, over plain HTTP (RFC 5280 §8); cached, never past nextUpdate. */
 export async function crl(
-  { clock, crlObjects }: { readonly clock: Clock; readonly crlObjects: CrlObjects | undefined },
+  { clock, crlObjects }: { readonly clock: Clock; readonly crlObjects: CrlReader | undefined },
   event: APIGatewayProxyEventV2,
 ): Promise<HttpResponse> {
   const bytes = await crlObjects?.read(`${pathParameter(event, 'authority')}/${pathParameter(event, 'shard')}`);

@@ -1,5 +1,6 @@
-import { processStack } from '../../shared/adapters/stack/stack.ts';
+import { openCrlReader, processStack } from '../../shared/adapters/stack/stack.ts';
 
 export function wiring() {
-  return processStack();
+  const stack = processStack();
+  return { ...stack, crlObjects: openCrlReader(stack) };
 }

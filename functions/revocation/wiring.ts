@@ -1,12 +1,10 @@
 import { processStack } from '../../shared/adapters/stack/stack.ts';
-import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
 import { createBackends } from '../signer/backends.ts';
 
-/** Ports of `RevokePorts` and, where CRLs are ours, of `PublishCrlsPorts`. */
+/** Ports of `RevokePorts`. */
 export async function wiring() {
   const stack = processStack();
-  const custody = createCustodyGate(stack.hierarchy, stack.clock);
-  return { ...stack, backendOf: await createBackends(stack), custody };
+  return { ...stack, backendOf: await createBackends(stack) };
 }
 
 /** For what answers while the backends are still being made. */

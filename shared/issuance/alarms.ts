@@ -48,6 +48,20 @@ export const alarms = {
     meaning: 'The module or provider behind a CA does not answer; its queue waits, and other CAs go on.',
     sampled: true,
   },
+  'crl-failed': {
+    severity: 'page',
+    message: 'a CRL was not published',
+    meaning:
+      'A CRL of a CA could not be signed or published: what was revoked since counts as good, and all of its certificates as unchecked once the last CRL ends.',
+    sampled: true,
+  },
+  'revocation-stuck': {
+    severity: 'ticket',
+    message: 'a revocation does not end',
+    meaning:
+      'A revocation that was accepted fails at its CA, or has not been taken by it for a day; it is tried again every minute.',
+    sampled: true,
+  },
   'hsm-pin-refused': {
     severity: 'page',
     message: 'the HSM refused the PIN',

@@ -58,8 +58,29 @@ export interface CrlSource {
   shardCount(caId: string, generation: number): Promise<number>;
   /** Revoked certificates of one shard whose notAfter is not before `notAfterMin`. As many as a shard has slots at most. */
   revokedOf(caId: string, generation: number, shard: number, notAfterMin: EpochMs): Promise<readonly RevokedSerial[]>;
-  /** A number that this generation of the CA never had before, greater than all of them (RFC 5280 §5.2.3). */
-  nextCrlNumber(caId: string, generation: number): Promise<number>;
+  /** A number that this generation of the CA never had before, greater than all of them and than `above` (RFC 5280 §5.2.3). */
+  nextCrlNumber(caId: string, generation: number, above: number): Promise<number>;
+  /**
+   * Shards with a certificate that was revoked and that no publication noted since had to list. What `revokedOf` answers after
+   * this has all of them. Those of some ten thousand revocations at most; others when these are noted.
+   */
+  changes(caId: string, generation: number): Promise<readonly CrlChange[]>;
+  /** When the CRL of each shard that was noted last ends. */
+  publications(caId: string, generation: number): Promise<ReadonlyMap<number, EpochMs>>;
+  /** Notes that a shard is published: until when, and the change that was read before its revoked certificates were. */
+  notePublished(
+    caId: string,
+    generation: number,
+    shard: number,
+    nextUpdate: EpochMs,
+    change: CrlChange | undefined,
+  ): Promise<void>;
+}
+
+export interface CrlChange {
+  readonly shard: number;
+  /** By what the adapter knows again what had changed. */
+  readonly mark: readonly string[];
 }
 
 export type RevokeAtCaOutcome =

@@ -115,12 +115,15 @@ const runCountMax = 1_000;
 const pageCount = 100;
 /** At the CA at once: its budget of 20 a second is used up at 400 ms an answer. */
 const atOnce = 8;
+/** A million of them, at 20 a second, take 14 hours. */
+const stuckAfterMs = 24 * 3_600_000;
 /** Characters of base64url, as ids sort. */
 const idCharacters = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz';
 
 /**
  * Revocations that a crash, a throttle or a CA that was not there has left. Paced by the backend's budget. Each minute's run
- * begins at another place among the ids, which are digests: those that never end keep none of the others waiting.
+ * begins at another place among the ids, which are digests: those that never end keep none of the others waiting. `report` is told of each that failed, or
+ * that its CA has not taken for a day.
  */
 export async function finishRevocations(
   ports: RevokePorts,
@@ -133,9 +136,11 @@ export async function finishRevocations(
   let pending = 0;
   const end = async (intent: RevocationIntent) => {
     try {
-      const { status } = await finishRevocation(ports, intent);
+      const { status, why = '' } = await finishRevocation(ports, intent);
       if (status === 'pending') pending += 1;
       else finished += 1;
+      if (status === 'pending' && ports.clock() - intent.at > stuckAfterMs)
+        report(intent, new Error(`its CA has not taken it for a day: ${why}`));
     } catch (cause) {
       // One that fails keeps none of the others.
       pending += 1;

@@ -113,6 +113,8 @@ export function buildTbsCertList(fields: CrlFields): Uint8Array {
 
 export interface CertificateList {
   readonly tbsDer: Uint8Array;
+  /** AlgorithmIdentifier. */
+  readonly signatureAlgorithmDer: Uint8Array;
   readonly issuer: Uint8Array;
   readonly thisUpdate: EpochMs;
   readonly nextUpdate: EpochMs;
@@ -143,7 +145,16 @@ export function parseCertificateList(bytes: Uint8Array): CertificateList {
   const entries = peekTag(tbs) === tags.sequence ? readEntries(readSequence(tbs)) : [];
   const extensions = readExtensions(readConstructed(tbs, 0xa0));
   expectEnd(tbs);
-  return { tbsDer, issuer, thisUpdate, nextUpdate, entries, ...extensions, signature };
+  return {
+    tbsDer,
+    signatureAlgorithmDer: outerAlgorithm,
+    issuer,
+    thisUpdate,
+    nextUpdate,
+    entries,
+    ...extensions,
+    signature,
+  };
 }
 
 function openWhole(bytes: Uint8Array): DerCursor {

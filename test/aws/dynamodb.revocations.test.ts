@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { crlSourceSuite } from '../contract/crl-source-suite.ts';
 import { revocationSuite } from '../contract/revocation-suite.ts';
 import type { CommandCount } from '../support/dynamodb-middleware.ts';
 import { openDynamoRevocations } from '../support/dynamodb-revocations.ts';
@@ -7,6 +8,7 @@ const counts: CommandCount[] = [];
 const open = () => openDynamoRevocations((count) => counts.push(count));
 
 revocationSuite('DynamoDB', open, true);
+crlSourceSuite('DynamoDB', open, true);
 
 describe('what revocations sent in all of the above', () => {
   it('is no Scan, and no Query but of one partition (no-scan)', () => {

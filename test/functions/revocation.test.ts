@@ -95,11 +95,10 @@ describe('the CRL of a CA in the HSM', () => {
     const { fingerprint, record } = await issue('service');
     const path = `/v1/crls/${record.caId}/${record.generation}-${record.crlShard}`;
     expect((await revoke(fingerprint, 'superseded')).status).toBe(200);
-    const { crlObjects, crlSource } = local.stack;
     const backendOf = await createBackends(local.stack);
     const custody = createCustodyGate(local.stack.hierarchy, local.stack.clock);
     const faults: unknown[] = [];
-    const ports = { ...local.stack, crlObjects: crlObjects!, crlSource: crlSource!, backendOf, custody };
+    const ports = { ...local.stack, ...local.stack.crls, backendOf, custody };
     await publishCrls(ports, (_caId, cause) => faults.push(cause));
     expect(faults).toEqual([]);
     const answer = await fetch(new URL(path, local.url));

@@ -15,17 +15,21 @@ import { issueRequest } from '../../shared/adapters/acm-pca/issue-request.ts';
 import { createAlarmLog } from '../../shared/adapters/aws-lambda/alarm-log.ts';
 import type { HttpResponse } from '../../shared/adapters/aws-lambda/http-response.ts';
 import { problemDocuments } from '../../shared/adapters/aws-lambda/problem-documents.ts';
+import { createFileCrlObjects } from '../../shared/adapters/files/crl-objects.ts';
 import { Pkcs11Failure } from '../../shared/adapters/pkcs11/return-values.ts';
 import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
 import { type AlarmName, alarmNames, alarms, type RaiseAlarm } from '../../shared/issuance/alarms.ts';
 import { compareReports } from '../../shared/issuance/compare-report.ts';
+import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
 import { SealwrightError } from '../../shared/issuance/errors.ts';
 import { type InspectPorts, inspect } from '../../shared/issuance/inspect.ts';
 import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import type { TemplateIntent } from '../../shared/issuance/match-orphans.ts';
 import type { SubmitOutcome } from '../../shared/issuance/ports.ts';
+import { publishCrls } from '../../shared/issuance/publish-crls.ts';
 import { receiveEnrollment } from '../../shared/issuance/receive-enrollment.ts';
 import { reconcile } from '../../shared/issuance/reconcile.ts';
+import { finishRevocations } from '../../shared/issuance/revoke-certificate.ts';
 import { settleOrphans } from '../../shared/issuance/settle-orphans.ts';
 import { validateEnrollments } from '../../shared/issuance/validate-enrollment.ts';
 import { watchCustody } from '../../shared/issuance/watch-custody.ts';
@@ -134,6 +138,30 @@ const provocations: Readonly<Record<AlarmName, Provoke>> = {
     });
     const { authorities, hierarchy } = world;
     await watchCustody({ hierarchy, authorities, evidenceOf, clock: () => world.now, raise: onlyBackups(raise) });
+  }),
+  'crl-failed': inWorld(async (world, raise) => {
+    const { authorities, folder, hierarchy, store } = world;
+    await publishCrls(
+      {
+        hierarchy,
+        authorities,
+        crlSource: store.revocations,
+        crlObjects: createFileCrlObjects(folder),
+        backendOf: () => ({ ...world.workloads, signCrl: () => Promise.reject(new Error('the HSM is gone')) }),
+        custody: createCustodyGate(hierarchy, () => world.now),
+        clock: () => world.now,
+      },
+      (caId, cause) => raise('crl-failed', { caId, error: cause }),
+    );
+  }),
+  'revocation-stuck': inWorld(async (world, raise) => {
+    const { ledger, revocations } = world.store;
+    await revocations.begin({ issuanceId: 'a.1', reason: 'superseded', at: world.now, by: 'operator-1' });
+    const { authorities } = world;
+    await finishRevocations(
+      { ledger, revocations, authorities, backendOf: () => undefined, clock: () => world.now },
+      ({ issuanceId }, cause) => raise('revocation-stuck', { issuanceId, error: cause }),
+    );
   }),
   'hsm-pin-refused': signing((world) => {
     const cause = new Pkcs11Failure('pin', 'CKR_PIN_INCORRECT', 'refused');

@@ -103,8 +103,18 @@ describe('roles', () => {
     }
   });
 
-  it('let the PIN be read by the signer of the HSM alone (pin-of-one)', () => {
-    expect(whoMay('secretsmanager:GetSecretValue')).toEqual(['signerHsm']);
+  it('let the PIN be read by what signs with the HSM alone: certificates, and CRLs (pin-of-two)', () => {
+    expect(whoMay('secretsmanager:GetSecretValue')).toEqual(['crlPublisher', 'signerHsm']);
+  });
+
+  it('let one function publish CRLs, one hand them out, and what revokes tell of it and no more (crls-of-one)', () => {
+    expect(whoMay('s3:PutObject')).toEqual(['crlPublisher']);
+    const readers = names.filter((name) => JSON.stringify(allowing(name, 's3:GetObject')).includes('CrlBucket'));
+    expect(readers.sort()).toEqual(['certificates', 'crlPublisher']);
+    for (const action of ['PutItem', 'UpdateItem', 'DeleteItem'])
+      expect(partitions('crlPublisher', `dynamodb:${action}`)).toEqual(['X#*']);
+    const writers = names.filter((name) => partitions(name, 'dynamodb:PutItem').includes('X#*'));
+    expect(writers.sort()).toEqual(['crlPublisher', 'revocation', 'revocationWatch']);
   });
 
   it('let enrol look for no certificate: by no index, name, key, serial or ticket, and at no CA (enrol-cannot-search)', () => {

@@ -51,6 +51,7 @@ describe('serverless.yml', () => {
     expect(schedules).toEqual([
       { handler: 'functions/custody/handler.watch', everyMs: 60_000 },
       { handler: 'functions/revocation/handler.watch', everyMs: 60_000 },
+      { handler: 'functions/crls/handler.handler', everyMs: 60_000 },
       { handler: 'functions/reconciler/handler.handler', everyMs: 60_000 },
       { handler: 'functions/monitor/handler.handler', everyMs: 60_000 },
       { handler: 'functions/upkeep/handler.handler', everyMs: 60_000 },

@@ -273,9 +273,25 @@ function planRevocation(rec: Item, transition: Move<'revoked'>, update: Update):
   return {
     rec,
     transition,
-    actions: [update({ set: { rv: number(at), rr: text(reason) } }), ...(reason === compromise ? [compromised] : [])],
+    actions: [
+      update({ set: { rv: number(at), rr: text(reason) } }),
+      ...(reason === compromise ? [compromised] : []),
+      ...listedOnCrl(rec, at, reason),
+    ],
     counts: { change: 'revoked', certificate: countedOf(rec, numberOf(rec, 'nb'), numberOf(rec, 'na')), at },
   };
+}
+
+/** What its CRL is made from, where the CRL is ours: the entry of its shard, and that it is new there. */
+function listedOnCrl(rec: Item, at: EpochMs, reason: string): readonly Action[] {
+  if (rec.cs === undefined) return [];
+  const [caId, generation] = [textOf(rec, 'ca'), numberOf(rec, 'gen')];
+  const [shard, serial] = [numberOf(rec, 'cs'), textOf(rec, 'ser')];
+  const entry = { rv: number(at), rr: text(reason), na: number(numberOf(rec, 'na')) };
+  return [
+    { kind: 'put', item: { ...keyItem(keys.revokedSerial(caId, generation, shard, serial)), ...entry } },
+    { kind: 'put', item: keyItem(keys.crlChange(caId, generation, shard, serial)) },
+  ];
 }
 
 /** The items that a plan has to itself: two plans that share one are not for one transaction, nor for the same moment. */

@@ -185,6 +185,24 @@ export const keys = {
   }),
   /** That a certificate is to be revoked at its CA. */
   revocation: (issuanceId: string): Key => ({ PK: listPartitions.revocations, SK: keyPart(issuanceId) }),
+  /** What is revoked of a CRL's shard, by serial: written with the revocation, and read as a whole. */
+  revokedPartition: (caId: string, generation: number, shard: number) => `X#${keyPart(caId)}#${generation}#${shard}`,
+  revokedSerial: (caId: string, generation: number, shard: number, serial: string): Key => ({
+    PK: keys.revokedPartition(caId, generation, shard),
+    SK: serial,
+  }),
+  /** What the CRLs of a generation are known by: the number of the last one, until when each shard's is good, … */
+  crlPartition: (caId: string, generation: number) => `X#${keyPart(caId)}#${generation}`,
+  crlNumber: (caId: string, generation: number): Key => ({ PK: keys.crlPartition(caId, generation), SK: 'NUMBER' }),
+  crlPublication: (caId: string, generation: number, shard: number): Key => ({
+    PK: keys.crlPartition(caId, generation),
+    SK: `PUB#${ordinalText(shard)}`,
+  }),
+  /** … and each revoked certificate that no CRL had to list yet. */
+  crlChange: (caId: string, generation: number, shard: number, serial: string): Key => ({
+    PK: keys.crlPartition(caId, generation),
+    SK: `NEW#${ordinalText(shard)}#${serial}`,
+  }),
   auditReport: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `REPORT#${generation}` }),
   /** Until when no report is worth asking for. */
   auditDeferral: (caId: string, generation: number): Key => ({ PK: `V#${keyPart(caId)}`, SK: `DEFER#${generation}` }),

@@ -63,8 +63,8 @@ function createCrlSource(database: DatabaseSync, commits: CommitQueue): CrlSourc
       c.not_after AS notAfter FROM issuances i JOIN certificates c ON c.issuance = i.issuance
     WHERE i.state = 'revoked' AND i.ca_id = ? AND i.generation = ? AND i.crl_shard = ? AND c.not_after >= ?
     ORDER BY i.serial`);
-  const number = database.prepare(`INSERT INTO crl_numbers (ca_id, generation, number) VALUES (?, ?, 1)
-    ON CONFLICT DO UPDATE SET number = number + 1 RETURNING number`);
+  const number = database.prepare(`INSERT INTO crl_numbers (ca_id, generation, number) VALUES (?, ?, ? + 1)
+    ON CONFLICT DO UPDATE SET number = max(number + 1, excluded.number) RETURNING number`);
   return {
     async shardCount(caId, generation) {
       const row = slots.get(caId, generation);
@@ -73,6 +73,44 @@ function createCrlSource(database: DatabaseSync, commits: CommitQueue): CrlSourc
     async revokedOf(caId, generation, shard, notAfterMin) {
       return revoked.all(caId, generation, shard, notAfterMin).map((row) => ({ ...row }) as unknown as RevokedSerial);
     },
-    nextCrlNumber: (caId, generation) => commits.submit(() => number.get(caId, generation)!.number as number),
+    nextCrlNumber: (caId, generation, above) =>
+      commits.submit(() => number.get(caId, generation, above)!.number as number),
+    ...createPublications(database, commits),
+  };
+}
+
+/**
+ * Revoked certificates of a shard only become more: how many of them a publication could have is what it is known by. Counted on
+ * the index alone.
+ */
+function createPublications(
+  database: DatabaseSync,
+  commits: CommitQueue,
+): Pick<CrlSource, 'changes' | 'publications' | 'notePublished'> {
+  const changed = database.prepare(`SELECT i.crl_shard AS shard, count(*) AS revoked, coalesce(p.revoked, 0) AS had
+    FROM issuances i LEFT JOIN crl_publications p
+      ON p.ca_id = i.ca_id AND p.generation = i.generation AND p.shard = i.crl_shard
+    WHERE i.state = 'revoked' AND i.ca_id = ? AND i.generation = ? AND i.crl_shard IS NOT NULL
+    GROUP BY i.crl_shard HAVING count(*) > had ORDER BY i.crl_shard`);
+  const published = database.prepare(
+    'SELECT shard, next_update FROM crl_publications WHERE ca_id = ? AND generation = ?',
+  );
+  const note = database.prepare(`INSERT INTO crl_publications (ca_id, generation, shard, next_update, revoked)
+    VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    SET next_update = excluded.next_update, revoked = max(revoked, excluded.revoked)`);
+  return {
+    async changes(caId, generation) {
+      return changed
+        .all(caId, generation)
+        .map(({ revoked, shard }) => ({ shard: shard as number, mark: [String(revoked)] }));
+    },
+    async publications(caId, generation) {
+      const rows = published.all(caId, generation);
+      return new Map(rows.map((row) => [row.shard as number, row.next_update as number]));
+    },
+    notePublished: (caId, generation, shard, nextUpdate, change) =>
+      commits.submit(() => {
+        note.run(caId, generation, shard, nextUpdate, Number(change?.mark[0] ?? 0));
+      }),
   };
 }

@@ -342,6 +342,18 @@ CREATE TABLE crl_numbers (
 CREATE INDEX revoked_by_shard ON issuances (ca_id, generation, crl_shard) WHERE state = 'revoked';
 `;
 
+/** Until when the CRL of a shard is good that was published last, and how many revoked certificates it had to list. */
+const crlPublications = `
+CREATE TABLE crl_publications (
+  ca_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  shard INTEGER NOT NULL,
+  next_update INTEGER NOT NULL,
+  revoked INTEGER NOT NULL,
+  PRIMARY KEY (ca_id, generation, shard)
+) STRICT, WITHOUT ROWID;
+`;
+
 export const migrations: readonly string[] = [
   issuanceTables + holdAndCounterTables + callerAndAuthorityTables + queueTables,
   auditTables,
@@ -350,4 +362,5 @@ export const migrations: readonly string[] = [
   inventoryTables,
   revocationTables,
   'CREATE INDEX requests_by_predecessor ON requests (predecessor) WHERE predecessor IS NOT NULL;',
+  crlPublications,
 ];

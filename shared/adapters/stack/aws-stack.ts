@@ -3,22 +3,33 @@ import type { BackendKind } from '../../hierarchy/hierarchy.ts';
 import { createAuthorityDirectory } from '../../issuance/authority-directory.ts';
 import type { InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
 import type { AuthorityRegistry } from '../../issuance/ports.ts';
+import type { CrlReader } from '../../issuance/publish-crls.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createDynamoAudits } from '../dynamodb/audits.ts';
 import { createDynamoAuthorities } from '../dynamodb/authorities.ts';
 import { createTable } from '../dynamodb/calls.ts';
 import { createDynamoClient } from '../dynamodb/client.ts';
 import { createDynamoCredentials } from '../dynamodb/credentials.ts';
+import { createDynamoCrlSource } from '../dynamodb/crl-source.ts';
 import { createDynamoInventoryReads, createDynamoInventoryWork } from '../dynamodb/inventory.ts';
 import { createDynamoLedger } from '../dynamodb/ledger.ts';
 import { createDynamoOperatorLog, createDynamoOperators } from '../dynamodb/operators.ts';
 import { createDynamoPermits } from '../dynamodb/permits.ts';
 import { createDynamoRevocations } from '../dynamodb/revocations.ts';
 import { createDynamoWatch } from '../dynamodb/watch.ts';
+import { createCrlReader } from '../s3/crl-reader.ts';
+import { createSignedReader } from '../s3/signed-reader.ts';
 import { createSqsClient } from '../sqs/client.ts';
 import { createSqsDeadLetters } from '../sqs/dead-letters.ts';
 import { createSqsQueue } from '../sqs/queue.ts';
-import { enrolmentQueueName, receiveCountMax, type Stack, signingQueueName, systemClock } from './base.ts';
+import {
+  type CrlWork,
+  enrolmentQueueName,
+  receiveCountMax,
+  type Stack,
+  signingQueueName,
+  systemClock,
+} from './base.ts';
 import { EnvironmentError, parseEnvironment } from './environment.ts';
 import type { AwsEnvironment } from './environment-aws.ts';
 import { emulatorFaults } from './environment-aws.ts';
@@ -73,9 +84,7 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     authorities: createAuthorityDirectory(registry, systemClock),
     audits: createDynamoAudits(table),
     revocations: createDynamoRevocations(table),
-    crlSource: undefined,
     search: undefined,
-    crlObjects: undefined,
     permits: createDynamoPermits(table),
     inventory: createDynamoInventoryReads({
       table,
@@ -121,4 +130,30 @@ export function openProcessStack(): Stack {
 export function openInventoryWork({ environment, registry }: Stack): InventoryUpkeep & RecountSource {
   if (environment.stack !== 'aws') throw new EnvironmentError(['the stack is not the aws stack']);
   return createDynamoInventoryWork(createTable(tableOptions(environment)), caIdsOf(registry));
+}
+
+/**
+ * Our own CRLs, as they are published, in a function that names the bucket. Without the client of the SDK, and with the credentials
+ * that the table is read with.
+ */
+export function openCrlReader({ environment }: Stack): CrlReader | undefined {
+  if (environment.stack !== 'aws' || environment.crlBucket === undefined) return undefined;
+  const { crlBucket, endpoints, region } = environment;
+  const { credentials } = tableOptions(environment).client.config;
+  const endpoint = endpoints.s3 === undefined ? {} : { endpoint: endpoints.s3 };
+  return createCrlReader(createSignedReader({ region, credentials, ...endpoint }), crlBucket);
+}
+
+/** What CRLs are made from, and the bucket they are published in. Throws `EnvironmentError` where none is named. */
+export async function openCrlWork({ environment }: Stack): Promise<CrlWork> {
+  if (environment.stack !== 'aws') throw new EnvironmentError(['the stack is not the aws stack']);
+  const { crlBucket, endpoints, region } = environment;
+  if (crlBucket === undefined) throw new EnvironmentError(['SEALWRIGHT_CRL_BUCKET is missing']);
+  const { createS3CrlObjects } = await import('../s3/crl-objects.ts');
+  const { createS3Client } = await import('../s3/client.ts');
+  const client = createS3Client({ region, ...shown(environment, endpoints.s3) });
+  return {
+    crlSource: createDynamoCrlSource(createTable(tableOptions(environment))),
+    crlObjects: createS3CrlObjects(client, crlBucket),
+  };
 }

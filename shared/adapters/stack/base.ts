@@ -39,10 +39,6 @@ export interface Stack {
   readonly authorities: AuthorityDirectory;
   readonly audits: AuditStore;
   readonly revocations: RevocationStore;
-  /** What our own CRLs are made from; undefined where this stack publishes none. */
-  readonly crlSource: CrlSource | undefined;
-  /** Where they are published; undefined likewise. */
-  readonly crlObjects: CrlObjects | undefined;
   /** Undefined where the stack has no search of the inventory. */
   readonly search: CertificateSearch | undefined;
   readonly permits: PermitStore;
@@ -54,6 +50,12 @@ export interface Stack {
   /** Bytes of the ledger's write-ahead log; undefined where the ledger has none. */
   readonly walBytes: (() => number) | undefined;
   close(): Promise<void>;
+}
+
+/** What CRLs are made from, and where they are published. */
+export interface CrlWork {
+  readonly crlSource: CrlSource;
+  readonly crlObjects: CrlObjects;
 }
 
 /** Queue names of the embedded stack; the same as the `sealwright:queue` tags in serverless.yml. */

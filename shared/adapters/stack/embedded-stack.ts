@@ -4,10 +4,19 @@ import type { BackendKind } from '../../hierarchy/hierarchy.ts';
 import { createAuthorityDirectory } from '../../issuance/authority-directory.ts';
 import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
 import type { QueueConsumer, WorkQueue } from '../../issuance/ports.ts';
+import type { CrlReader } from '../../issuance/publish-crls.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createFileCrlObjects } from '../files/crl-objects.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
-import { enrolmentQueueName, ledgerFile, receiveCountMax, type Stack, signingQueueName, systemClock } from './base.ts';
+import {
+  type CrlWork,
+  enrolmentQueueName,
+  ledgerFile,
+  receiveCountMax,
+  type Stack,
+  signingQueueName,
+  systemClock,
+} from './base.ts';
 import { type EmbeddedEnvironment, EnvironmentError, parseEnvironment } from './environment.ts';
 import { readHierarchy } from './hierarchy-file.ts';
 
@@ -15,6 +24,7 @@ export interface EmbeddedStack extends Stack {
   /** The consumer's side of a queue, for the event source mappings of the embedded host. */
   readonly queue: (name: string) => WorkQueue & QueueConsumer;
   readonly walBytes: () => number;
+  readonly crls: CrlWork;
   readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
 }
 
@@ -47,8 +57,10 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     authorities: createAuthorityDirectory(store.authorities, systemClock),
     audits: store.audits,
     revocations: store.revocations,
-    crlSource: store.revocations,
-    crlObjects: createFileCrlObjects(join(environment.stateDir, 'crls')),
+    crls: {
+      crlSource: store.revocations,
+      crlObjects: createFileCrlObjects(join(environment.stateDir, 'crls')),
+    },
     search: store.search,
     permits: store.permits,
     inventory: store.inventory,
@@ -79,4 +91,12 @@ export const openProcessStack = processEmbeddedStack;
 /** What the upkeep writes and a recount reads: the ledger's own process has it. */
 export function openInventoryWork(_stack: Stack): InventoryUpkeep & RecountSource {
   return processEmbeddedStack().inventory;
+}
+
+export function openCrlReader(_stack: Stack): CrlReader | undefined {
+  return processEmbeddedStack().crls.crlObjects;
+}
+
+export async function openCrlWork(_stack: Stack): Promise<CrlWork> {
+  return processEmbeddedStack().crls;
 }

@@ -24,6 +24,8 @@ export interface AwsEnvironment {
         readonly quotas: AcmPcaQuotas;
       }
     | undefined;
+  /** Where our own CRLs are published: in a function that hands them out or publishes them. */
+  readonly crlBucket: string | undefined;
   /** In the signer of an HSM only. */
   readonly pkcs11:
     | { readonly module: string; readonly pinSecretArn: string; readonly cloudHsm: CloudHsmPlace | undefined }
@@ -44,6 +46,7 @@ export interface CommonVariables {
 }
 
 const regionForm = /^[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}$/;
+const bucketForm = /^[a-z0-9][a-z0-9.-]{2,62}$/;
 const tableForm = /^[A-Za-z0-9_.-]{3,255}$/;
 const secretForm = /^arn:aws[a-z-]{0,10}:secretsmanager:[a-z0-9-]{1,32}:\d{12}:secret:[\w/+=.@-]{1,519}$/;
 
@@ -90,9 +93,12 @@ export function parseAwsEnvironment(variables: Variables, common: CommonVariable
       ? {
           endpoint: variables.SEALWRIGHT_ACM_PCA_ENDPOINT || undefined,
           region,
-          auditBucket: matching('SEALWRIGHT_AUDIT_BUCKET', /^[a-z0-9][a-z0-9.-]{2,62}$/, 'the name of a bucket'),
+          auditBucket: matching('SEALWRIGHT_AUDIT_BUCKET', bucketForm, 'the name of a bucket'),
           quotas,
         }
+      : undefined,
+    crlBucket: variables.SEALWRIGHT_CRL_BUCKET
+      ? matching('SEALWRIGHT_CRL_BUCKET', bucketForm, 'the name of a bucket')
       : undefined,
     pkcs11: hasHsm
       ? {

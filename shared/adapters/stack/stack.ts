@@ -1,7 +1,7 @@
 import { openProcessStack } from '#stack';
 import type { Stack } from './base.ts';
 
-export { openInventoryWork } from '#stack';
+export { openCrlReader, openCrlWork, openInventoryWork } from '#stack';
 export * from './base.ts';
 
 /**
