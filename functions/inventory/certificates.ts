@@ -137,7 +137,7 @@ export async function showCertificate(wired: Wired, event: APIGatewayProxyEventV
   const isDigest = /^[0-9a-f]{64}$/.test(fingerprint);
   const issuanceId = isDigest ? await wired.revocations.issuanceOfFingerprint(fingerprint) : undefined;
   const record = issuanceId === undefined ? undefined : await wired.ledger.get(issuanceId);
-  const { found } = await search.find({ fingerprint }, wired.clock(), 0, 1);
+  const { found } = await search.find({ fingerprint }, wired.clock(), undefined, 1);
   const [certificate] = found;
   if (record === undefined || certificate === undefined) throw new SealwrightError('not-found');
   const issuer = await wired.authorities.generation(record.caId, record.generation);

@@ -55,17 +55,24 @@ export interface HistoryLine {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
+/** Where a search goes on, in the words of the adapter that gave it; at most 2,000 characters. */
+export type SearchPlace = string;
+
 export interface CertificateSearch {
+  /** Filters that an index finds by: a query has at least one of them. The others are held against what is found. */
+  readonly findsBy: readonly (keyof CertificateQuery)[];
   /**
-   * Certificates in the order in which they were asked for, after `after`; at most `countMax` (1,000). Looks at a bounded number
-   * of rows a call, so that a page may be short, or empty, while `next` says where to go on; undefined after the last.
+   * Certificates after `after` in an order that stays, at most `countMax` (1,000): what was there when the first page was
+   * asked for comes once, what is issued meanwhile comes once or not at all. Looks at a bounded number of rows a call, so that a
+   * page may be short, or empty, while `next` says where to go on; undefined after the last. Throws `cursorRefused` for a place
+   * that this query has not.
    */
   find(
     query: CertificateQuery,
     at: EpochMs,
-    after: number,
+    after: SearchPlace | undefined,
     countMax: number,
-  ): Promise<{ readonly found: readonly FoundCertificate[]; readonly next: number | undefined }>;
+  ): Promise<{ readonly found: readonly FoundCertificate[]; readonly next: SearchPlace | undefined }>;
   /** Every change of one issuance, first to last. */
   history(issuanceId: string): Promise<readonly HistoryLine[]>;
   /** Issuances that named this one as their predecessor; at most 100. */
@@ -77,25 +84,45 @@ export interface SearchPage {
   readonly nextCursor: string | undefined;
 }
 
-/** A page. A cursor is bound to its query: throws `request-malformed` for that of another. */
+/**
+ * A page. Throws `request-malformed` for a search of everything, with the filters that would bound it, and for a cursor of
+ * another query.
+ */
 export async function searchCertificates(
   ports: { readonly search: CertificateSearch; readonly clock: Clock },
   query: CertificateQuery,
   countMax: number,
   cursor: string | undefined,
 ): Promise<SearchPage> {
+  const { search, clock } = ports;
+  if (!search.findsBy.some((name) => query[name] !== undefined)) throw unbounded(query, search.findsBy);
   const bond = sha256Hex(Buffer.from(JSON.stringify(Object.entries(query).sort()))).slice(0, 16);
-  const after = cursor === undefined ? 0 : readCursor(cursor, bond);
-  const { found, next } = await ports.search.find(query, ports.clock(), after, countMax);
+  const after = cursor === undefined ? undefined : readCursor(cursor, bond);
+  const { found, next } = await search.find(query, clock(), after, countMax);
   const nextCursor = next === undefined ? undefined : Buffer.from(`${bond}.${next}`).toString('base64url');
   return { found, nextCursor };
 }
 
-function readCursor(cursor: string, bond: string): number {
-  const text = cursor.length > 100 ? '' : Buffer.from(cursor, 'base64url').toString('latin1');
-  const [, own, place] = /^([0-9a-f]{16})\.([0-9]{1,15})$/.exec(text) ?? [];
-  if (own === bond) return Number(place);
-  throw new SealwrightError('request-malformed', {
+/** Nothing finds by what is given: all certificates would be looked through. */
+function unbounded(query: CertificateQuery, findsBy: readonly string[]): SealwrightError {
+  const given = Object.keys(query);
+  const what = given.length === 0 ? 'a search without a filter' : `a search by ${given.sort().join(' and ')} alone`;
+  return new SealwrightError('request-malformed', {
+    clientDetail: `${what} would look through every certificate: add one of ${findsBy.join(', ')}`,
+  });
+}
+
+/** Characters of a cursor: a place is bounded, and four characters of base64url are three octets. */
+const cursorCharactersMax = 10_000;
+
+function readCursor(cursor: string, bond: string): SearchPlace {
+  const text = cursor.length > cursorCharactersMax ? '' : Buffer.from(cursor, 'base64url').toString('utf8');
+  if (text.startsWith(`${bond}.`)) return text.slice(bond.length + 1);
+  throw cursorRefused();
+}
+
+export function cursorRefused(): SealwrightError {
+  return new SealwrightError('request-malformed', {
     clientDetail: 'the cursor is of another query: send it with the parameters that it was given for, or none',
   });
 }

@@ -51,7 +51,7 @@ describe('GET /v1/certificates', () => {
   });
 
   it('answers as CSV and NDJSON, with the cursor in a header (search-formats)', async () => {
-    const ndjson = await search('?limit=2', 'application/x-ndjson');
+    const ndjson = await search('?issuer=devices&limit=2', 'application/x-ndjson');
     expect(
       ndjson.text
         .trimEnd()
@@ -59,7 +59,7 @@ describe('GET /v1/certificates', () => {
         .map((line) => JSON.parse(line).fingerprint),
     ).toEqual(fingerprints.slice(0, 2));
     expect(ndjson.headers['x-next-cursor']).toMatch(/^[\w-]+$/);
-    const csv = await search('', 'text/csv');
+    const csv = await search('?issuer=devices', 'text/csv');
     expect(csv.text.split('\r\n')).toHaveLength(5);
     expect(csv.text.startsWith('fingerprint,serial,issuer,')).toBe(true);
   });
@@ -67,7 +67,14 @@ describe('GET /v1/certificates', () => {
   it('refuses what it does not understand, and a caller without the role (search-refused)', async () => {
     for (const query of ['?colour=red', '?status=lost', '?notAfterBefore=tomorrow', '?limit=0', '?cursor=x', '?owner='])
       expect(problemOf(await search(query)), query).toBe('400 request-malformed');
-    expect((await search('', 'application/json', local.tokens.device)).status).toBe(401);
+    for (const query of ['', '?status=issued', '?profile=device&limit=5']) {
+      const answer = await search(query);
+      expect([problemOf(answer), answer.json().detail]).toEqual([
+        '400 request-malformed',
+        expect.stringContaining('add one of issuer, owner, fleet, serial'),
+      ]);
+    }
+    expect((await search('?owner=plant-7', 'application/json', local.tokens.device)).status).toBe(401);
   });
 
   it('shows one with its whole history (show-history)', async () => {
@@ -103,6 +110,6 @@ describe('sealwright revoke by a search', () => {
     expect(await run('--confirm', '2')).toBe(1);
     expect(await run('--confirm', '3')).toBe(0);
     expect(stdout).toContain('3 revoked\n');
-    expect((await search('?status=revoked')).json().certificates).toHaveLength(3);
+    expect((await search('?status=revoked&owner=plant-7')).json().certificates).toHaveLength(3);
   });
 });

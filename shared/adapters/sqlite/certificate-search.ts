@@ -1,50 +1,63 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { issuanceIdOf, parseIssuanceId } from '../../issuance/ids.ts';
 import type { CertificateQuery, CertificateSearch, FoundCertificate } from '../../issuance/search-certificates.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import { type HistoryRow, historyEntryOf, historyQuery } from './history.ts';
+import { createLanes, type Lane, nameForms, placeText, sqliteFindsBy, type Values } from './search-lanes.ts';
 
 const pageMax = 1_000;
-/** Rows looked at in one call: what a search for nearly nothing costs before it answers where to go on. */
-const lookedAtMax = 20_000;
+/** Rows of lanes looked at in one call: what a search for nearly nothing costs before it answers where to go on. */
+const lookedAtMaxDefault = 5_000;
+/** Rows that a lane costs, however few it has: a search over many short lanes is bounded, too. */
+const laneRows = 10;
 const successorsMax = 100;
+/** Pages of the connection of its own: an export neither grows the process nor drives the hot path's pages out. */
+const cacheKiB = 8 * 1024;
 
 const columns = `i.issuance, i.request_id, i.ordinal, i.state, i.ca_id, i.generation, i.serial, i.revoked_at,
   i.revocation_reason, r.owner, r.fleet, r.profile, r.credential_id, r.names, r.spki_sha256, c.not_before, c.not_after,
   c.fingerprint`;
 
-type Condition = readonly [sql: string, ...values: SQLInputValue[]];
+export interface SqliteSearch extends CertificateSearch {
+  close(): void;
+}
 
-/** Of the conditions, those that an index finds by are looked up; the others are held against each row. */
-export function createCertificateSearch(database: DatabaseSync): CertificateSearch {
-  const endOf = database.prepare(
-    'SELECT max(issuance) AS last, count(*) AS n FROM (SELECT issuance FROM certificates WHERE issuance > ? ORDER BY issuance LIMIT ?)',
-  );
+/** Searches a ledger in a file by a connection of its own, opened at the first search; one in memory by the ledger's. */
+export function openCertificateSearch(database: DatabaseSync, path: string): SqliteSearch {
+  let own: DatabaseSync | undefined;
+  let search: CertificateSearch | undefined;
+  const opened = (): CertificateSearch => {
+    if (search !== undefined) return search;
+    if (path !== ':memory:') {
+      own = new DatabaseSync(path, { readOnly: true, timeout: 2_000 });
+      own.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA temp_store = MEMORY`);
+    }
+    search = createCertificateSearch(own ?? database);
+    return search;
+  };
+  return {
+    findsBy: sqliteFindsBy,
+    find: async (...asked) => opened().find(...asked),
+    history: async (issuanceId) => opened().history(issuanceId),
+    successors: async (issuanceId) => opened().successors(issuanceId),
+    close: () => own?.close(),
+  };
+}
+
+export function createCertificateSearch(
+  database: DatabaseSync,
+  lookedAtMax: number = lookedAtMaxDefault,
+): CertificateSearch {
+  const lanesOf = createLanes(database);
   const rowOf = database.prepare('SELECT issuance FROM issuances WHERE request_id = ? AND ordinal = ?');
   const historyOf = database.prepare(historyQuery);
   const successorsOf = database.prepare(`SELECT i.request_id, i.ordinal FROM requests r
     JOIN issuances i ON i.issuance = r.issuance WHERE r.predecessor = ? ORDER BY r.issuance LIMIT ?`);
   return {
+    findsBy: sqliteFindsBy,
     async find(query, at, after, countMax) {
       invariant(countMax >= 1 && countMax <= pageMax, 'out-of-bounds', `countMax ${countMax}`);
-      const narrow = narrowing(query);
-      const range = endOf.get(after, lookedAtMax) as { readonly last: number | null; readonly n: number };
-      // What an index narrows is looked for in all that is left; else a stretch is looked through.
-      const last = narrow === undefined ? (range.last ?? after) : Number.MAX_SAFE_INTEGER;
-      const conditions = [...(narrow === undefined ? [] : [narrow]), ...filters(query, at)];
-      const where = [
-        "i.state IN ('issued', 'revoked')",
-        'c.issuance > ?',
-        'c.issuance <= ?',
-        ...conditions.map(([sql]) => sql),
-      ];
-      const rows = database
-        .prepare(`SELECT ${columns} FROM certificates c JOIN issuances i ON i.issuance = c.issuance
-          JOIN requests r ON r.issuance = c.issuance WHERE ${where.join(' AND ')} ORDER BY c.issuance LIMIT ?`)
-        .all(after, last, ...conditions.flatMap(([, ...values]) => values), countMax);
-      const found = rows.map((row) => foundOf(row, at));
-      if (rows.length === countMax) return { found, next: rows.at(-1)!.issuance as number };
-      return { found, next: narrow === undefined && range.n === lookedAtMax ? last : undefined };
+      return page(database, lanesOf(query, after), filtersOf(query, at), { at, countMax, lookedAtMax });
     },
     async history(issuanceId) {
       const id = parseIssuanceId(issuanceId);
@@ -60,42 +73,117 @@ export function createCertificateSearch(database: DatabaseSync): CertificateSear
   };
 }
 
-function narrowing({ fingerprint, issuer, key, name, serial }: CertificateQuery): Condition | undefined {
-  if (fingerprint !== undefined) return ['c.fingerprint = ?', fingerprint];
-  if (key !== undefined) return ['c.spki_sha256 = ?', key];
-  if (issuer !== undefined && serial !== undefined)
-    return ['c.issuance IN (SELECT issuance FROM serials WHERE ca_id = ? AND serial = ?)', issuer, serial];
-  if (name === undefined) return undefined;
-  return [
-    'c.issuance IN (SELECT issuance FROM certificate_names WHERE name IN (?, ?, ?, ?))',
-    name,
-    `dns:${name}`,
-    `uri:${name}`,
-    `ip:${name}`,
-  ];
+interface Filters {
+  readonly conditions: readonly string[];
+  readonly values: Values;
 }
 
-function filters(query: CertificateQuery, at: number): readonly Condition[] {
-  const { notAfterAfter, notAfterBefore, status } = query;
-  const equal: readonly (readonly [string, string | undefined])[] = [
-    ['i.ca_id', query.issuer],
-    ['i.serial', query.serial],
-    ['r.owner', query.owner],
-    ['r.fleet', query.fleet],
-    ['r.profile', query.profile],
-    ['r.credential_id', query.credential],
-    ['c.fingerprint', query.fingerprint],
-    ['c.spki_sha256', query.key],
-  ];
-  const conditions: Condition[] = equal.flatMap(([column, value]) =>
-    value === undefined ? [] : [[`${column} = ?`, value]],
-  );
-  if (notAfterBefore !== undefined) conditions.push(['c.not_after < ?', notAfterBefore]);
-  if (notAfterAfter !== undefined) conditions.push(['c.not_after > ?', notAfterAfter]);
-  if (status === 'revoked') conditions.push(["i.state = 'revoked'"]);
-  if (status === 'issued') conditions.push(["i.state = 'issued' AND c.not_after > ?", at]);
-  if (status === 'expired') conditions.push(["i.state = 'issued' AND c.not_after <= ?", at]);
-  return conditions;
+interface Bounds {
+  readonly at: number;
+  readonly countMax: number;
+  readonly lookedAtMax: number;
+}
+
+/** Stretch by stretch, lane by lane, until there are enough, or enough was looked at. */
+function page(database: DatabaseSync, lanes: Iterable<Lane>, filters: Filters, bounds: Bounds) {
+  const { at, countMax, lookedAtMax } = bounds;
+  const prepare = remembered(database);
+  const found: FoundCertificate[] = [];
+  let looked = 0;
+  for (const lane of lanes) {
+    let after = lane.after;
+    // A lane that was begun with is gone through at least: every call gets on.
+    if (looked >= lookedAtMax) return { found, next: placeText(lane, after) };
+    for (;;) {
+      const stretch = Math.max(1, Math.min(pageMax, lookedAtMax - looked));
+      const { last, n } = endOf(prepare, lane, after, stretch);
+      if (n > 0) {
+        const rows = rowsOf(prepare, lane, filters, { after, last, countMax: countMax - found.length });
+        for (const row of rows) found.push(foundOf(row, at));
+        if (found.length === countMax) return { found, next: placeText(lane, rows.at(-1)!.place as number | string) };
+        after = last;
+        looked += n;
+      }
+      if (n < stretch) break;
+      if (looked >= lookedAtMax) return { found, next: placeText(lane, after) };
+    }
+    looked += laneRows;
+  }
+  return { found, next: undefined };
+}
+
+type Prepare = (sql: string) => StatementSync;
+
+/** Lanes of one search have few forms. */
+function remembered(database: DatabaseSync): Prepare {
+  const statements = new Map<string, StatementSync>();
+  return (sql) => {
+    const statement = statements.get(sql) ?? database.prepare(sql);
+    statements.set(sql, statement);
+    return statement;
+  };
+}
+
+function endOf(prepare: Prepare, { condition, place, table, values }: Lane, after: number | string, stretch: number) {
+  const statement = prepare(`SELECT max(place) AS last, count(*) AS n FROM (SELECT m.${place} AS place FROM ${table} m
+    WHERE ${condition} AND m.${place} > $after ORDER BY m.${place} LIMIT $stretch)`);
+  return statement.get({ ...values, after, stretch }) as { readonly last: number | string; readonly n: number };
+}
+
+interface Stretch {
+  readonly after: number | string;
+  readonly last: number | string;
+  readonly countMax: number;
+}
+
+function rowsOf(prepare: Prepare, { condition, place, table, values }: Lane, filters: Filters, stretch: Stretch) {
+  // CROSS JOIN keeps the order of the tables (https://www.sqlite.org/lang_select.html): the lane leads.
+  const statement = prepare(`SELECT m.${place} AS place, ${columns} FROM ${table} m
+    CROSS JOIN issuances i ON i.issuance = m.issuance CROSS JOIN requests r ON r.issuance = m.issuance
+    CROSS JOIN certificates c ON c.issuance = m.issuance
+    WHERE ${[condition, `m.${place} > $after AND m.${place} <= $last`, ...filters.conditions].join(' AND ')}
+    ORDER BY m.${place} LIMIT $countMax`);
+  return statement.all({ ...values, ...filters.values, ...stretch });
+}
+
+const equalColumns = {
+  issuer: 'i.ca_id',
+  serial: 'i.serial',
+  owner: 'r.owner',
+  fleet: 'r.fleet',
+  profile: 'r.profile',
+  credential: 'r.credential_id',
+  fingerprint: 'c.fingerprint',
+  key: 'c.spki_sha256',
+} as const satisfies Partial<Record<keyof CertificateQuery, string>>;
+
+/** Every filter of the query, whichever the lanes go by. */
+function filtersOf(query: CertificateQuery, at: number): Filters {
+  const { name, notAfterAfter, notAfterBefore, status } = query;
+  const conditions = ["i.state IN ('issued', 'revoked')"];
+  const values: Record<string, SQLInputValue> = {};
+  const hold = (condition: string, more: Values) => {
+    conditions.push(condition);
+    Object.assign(values, more);
+  };
+  for (const [filter, column] of Object.entries(equalColumns)) {
+    const value = query[filter as keyof typeof equalColumns];
+    if (value !== undefined) hold(`${column} = $${filter}`, { [filter]: value });
+  }
+  if (name !== undefined) {
+    const forms = nameForms(name).map((form, n) => [`form${n}`, form] as const);
+    const list = forms.map(([parameter]) => `$${parameter}`).join(', ');
+    hold(
+      `EXISTS (SELECT 1 FROM certificate_names n WHERE n.name IN (${list}) AND n.issuance = m.issuance)`,
+      Object.fromEntries(forms),
+    );
+  }
+  if (notAfterBefore !== undefined) hold('c.not_after < $before', { before: notAfterBefore });
+  if (notAfterAfter !== undefined) hold('c.not_after > $beyond', { beyond: notAfterAfter });
+  if (status === 'revoked') hold("i.state = 'revoked'", {});
+  if (status === 'issued') hold("i.state = 'issued' AND c.not_after > $now", { now: at });
+  if (status === 'expired') hold("i.state = 'issued' AND c.not_after <= $now", { now: at });
+  return { conditions, values };
 }
 
 function foundOf(row: Readonly<Record<string, unknown>>, at: number): FoundCertificate {

@@ -363,4 +363,5 @@ export const migrations: readonly string[] = [
   revocationTables,
   'CREATE INDEX requests_by_predecessor ON requests (predecessor) WHERE predecessor IS NOT NULL;',
   crlPublications,
+  'CREATE INDEX requests_by_owner ON requests (owner, fleet);',
 ];

@@ -15,7 +15,7 @@ import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports
 import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import { createAuditStore } from './audit-store.ts';
 import { createAuthorityRegistry } from './authority-registry.ts';
-import { createCertificateSearch } from './certificate-search.ts';
+import { openCertificateSearch } from './certificate-search.ts';
 import { type CommitStats, createCommitQueue } from './commit-queue.ts';
 import { createCounters } from './counters.ts';
 import { createCredentialStore, createOperatorLog, createOperatorStore } from './credential-store.ts';
@@ -97,6 +97,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       beforeCommit: counters.write,
     });
     const watch = createWatch(waitersMax);
+    const search = openCertificateSearch(database, path);
     const queues = createQueues({ store: createQueueStore(database), commits, clock, waitersMax });
     let closed = false;
     return {
@@ -108,7 +109,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       authorities: guarded(createAuthorityRegistry(database, commits)),
       audits: guarded(createAuditStore(database, commits)),
       revocations: guarded(createRevocations(database, commits)),
-      search: guarded(createCertificateSearch(database)),
+      search: guarded(search),
       permits: guarded(createPermitStore(database, commits)),
       inventory: guarded({
         ...createInventoryReads(database),
@@ -124,6 +125,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
         commits.close();
         queues.close();
         watch.close();
+        search.close();
         database.close();
         lock?.release();
       },
