@@ -25,6 +25,7 @@ const commands = {
   bench: { entry: ['bench/main.ts'], wantsHsm: true, service: true, inProject: true },
   'bench:peers': { entry: ['bench/main.ts', 'peers'], wantsHsm: true, service: true, inProject: true },
   simulate: { entry: ['test/crash/simulate.ts'], wantsHsm: false, service: false, inProject: true },
+  fuzz: { entry: ['test/fuzz/main.ts'], wantsHsm: false, service: false, inProject: true },
   'pca:conformance': { entry: ['test/conformance/main.ts'], wantsHsm: false, service: false, inProject: true },
   cli: { entry: ['cli/sealwright.ts'], wantsHsm: false, service: false, inProject: false },
 };
