@@ -49,7 +49,7 @@ async function measureBaseline(options: BaselineOptions): Promise<BenchResult> {
   const stages =
     options.stageIterations === 0
       ? undefined
-      : await measureStages({ hierarchyFile, iterations: options.stageIterations });
+      : await measureStages({ hierarchyFile, iterations: options.stageIterations, isTls: options.isTls });
   return benchResult({
     environment,
     settings: {

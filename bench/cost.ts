@@ -119,7 +119,7 @@ function monthlyTable(title: string, lines: readonly MonthlyLine[]): string {
 
 async function measureCpu(hierarchyFile: string, iterations: number) {
   process.stderr.write('measuring the CPU of each stage, and of a call through the SDK\n');
-  const { stages } = await measureStages({ hierarchyFile, iterations });
+  const { stages } = await measureStages({ hierarchyFile, iterations, isTls: false });
   return { stages, sdkCallMs: await measureSdkCallMs(sdkCalls) };
 }
 

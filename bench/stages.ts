@@ -13,9 +13,12 @@ export interface StagesMeasured {
 export async function measureStages(options: {
   readonly hierarchyFile: string;
   readonly iterations: number;
+  /** Whether the front is measured with TLS. */
+  readonly isTls: boolean;
 }): Promise<StagesMeasured> {
   return withTemporaryFolder(async (dir) => {
     const args = ['--dir', dir, '--hierarchy', options.hierarchyFile, '--iterations', String(options.iterations)];
+    if (options.isTls) args.push('--tls');
     const answer = await new Promise<StagesAnswer>((resolve, reject) => {
       const child = fork(join(import.meta.dirname, 'stages', 'main.ts'), args, {
         execArgv: ['--disable-warning=ExperimentalWarning'],

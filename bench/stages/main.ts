@@ -1,5 +1,8 @@
 /** Measures the stages, in a process of its own: a stack is one a process, and nothing else is to be in its CPU. */
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { TlsMaterial } from '../../localstack/embedded/front.ts';
+import { writeServerTls } from '../certificates.ts';
 import { prepareRequests } from '../client/requests.ts';
 import { measureJourney, measureSignatureAlone } from './journey.ts';
 import { measure } from './measure.ts';
@@ -12,6 +15,7 @@ const { values } = parseArgs({
     dir: { type: 'string', default: '' },
     hierarchy: { type: 'string', default: '' },
     iterations: { type: 'string', default: '2000' },
+    tls: { type: 'boolean', default: false },
   },
 });
 
@@ -32,7 +36,7 @@ async function measureStages(): Promise<StagesAnswer> {
     await measureReads(world, journey.issued, warmUp),
     await measureQueue(world, journey.issued, warmUp),
     handler.stage,
-    await measureFront(handler.answer, iterations, warmUp),
+    await measureFront(handler.answer, iterations, warmUp, values.tls ? await tlsMaterial(values.dir) : undefined),
   ];
   for (const other of others) {
     const own = await measureSignatureAlone(world, other, prepareRequests('alone', warmUp + iterations), warmUp);
@@ -40,6 +44,14 @@ async function measureStages(): Promise<StagesAnswer> {
   }
   await world.stack.close();
   return { kind: 'stages', stages, iterations };
+}
+
+async function tlsMaterial(dir: string): Promise<TlsMaterial> {
+  const { certificateFile, privateKeyFile } = await writeServerTls(dir);
+  return {
+    certificatePem: readFileSync(certificateFile, 'utf8'),
+    privateKeyPem: readFileSync(privateKeyFile, 'utf8'),
+  };
 }
 
 process.on('disconnect', () => process.exit());

@@ -1,5 +1,5 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { startFront } from '../../localstack/embedded/front.ts';
+import { startFront, type TlsMaterial } from '../../localstack/embedded/front.ts';
 import type { HttpResponse } from '../../shared/adapters/aws-lambda/http-response.ts';
 import { enrolmentQueueName } from '../../shared/adapters/stack/stack.ts';
 import type { PreparedRequest } from '../client/requests.ts';
@@ -87,11 +87,20 @@ function enrolmentEvent(secret: string, profile: string, csrPem: string): APIGat
   return event as unknown as APIGatewayProxyEventV2;
 }
 
-/** The front with a handler that has its answer ready: sockets, HTTP, the event made and the answer written. */
-export async function measureFront(answer: HttpResponse, count: number, warmUp: number): Promise<Stage> {
+/**
+ * The front with a handler that has its answer ready: sockets, TLS where there is some, HTTP, the event made and the
+ * answer written. `tls` is of a server that answers for localhost.
+ */
+export async function measureFront(
+  answer: HttpResponse,
+  count: number,
+  warmUp: number,
+  tls: TlsMaterial | undefined,
+): Promise<Stage> {
   const front = await startFront([{ method: 'POST', path: '/v1/enrollments', handler: async () => answer }], {
     address: '127.0.0.1',
     port: 0,
+    ...(tls === undefined ? {} : { tls }),
     onError: (cause) => {
       throw cause;
     },
@@ -109,7 +118,7 @@ export async function measureFront(answer: HttpResponse, count: number, warmUp: 
     ].join('\r\n');
     const task = {
       kind: 'load',
-      target: { host, port: Number(port) },
+      target: { host, port: Number(port), ...(tls === undefined ? {} : { tlsAnchorsPem: tls.certificatePem }) },
       dialect: { kind: 'sealwright', head },
       connections: concurrency,
       secondsMax,
@@ -120,7 +129,11 @@ export async function measureFront(answer: HttpResponse, count: number, warmUp: 
     const before = process.cpuUsage();
     const { summary } = await client.ask({ ...task, watch: [] }, 'loaded');
     const { user, system } = process.cpuUsage(before);
-    return { stage: 'HTTP front', timesPerCertificate: 1, cpuUsPerCall: (user + system) / summary.answered };
+    return {
+      stage: tls === undefined ? 'HTTP front' : 'HTTPS front',
+      timesPerCertificate: 1,
+      cpuUsPerCall: (user + system) / summary.answered,
+    };
   } finally {
     client.stop();
     await front.close(1_000);
