@@ -89,6 +89,28 @@ const api: Resources = {
   RenewAlias: aliasOf('renew', 'HasRenewHost', 'RenewDomain', att('RenewDomain', 'RegionalHostedZoneId')),
 };
 
+/** Our own, and those that CAs of ACM PCA publish themselves: under `v1/crls/` and `crl/`, as their URLs have it. */
+const crlsServed = {
+  Effect: 'Allow',
+  Principal: { Service: 'cloudfront.amazonaws.com' },
+  Action: 's3:GetObject',
+  Resource: [sub('${CrlBucket.Arn}/v1/crls/*'), sub('${CrlBucket.Arn}/crl/*')],
+  Condition: {
+    StringEquals: {
+      'AWS:SourceArn': sub('arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${CrlDistribution}'),
+    },
+  },
+};
+
+/** ACM PCA, "Access policies for CRLs in Amazon S3": what its service principal needs. */
+const ownCrlsWritten = {
+  Effect: 'Allow',
+  Principal: { Service: 'acm-pca.amazonaws.com' },
+  Action: ['s3:PutObject', 's3:PutObjectAcl', 's3:GetBucketAcl', 's3:GetBucketLocation'],
+  Resource: [att('CrlBucket', 'Arn'), sub('${CrlBucket.Arn}/crl/*')],
+  Condition: { StringEquals: { 'aws:SourceAccount': ref('AWS::AccountId') } },
+};
+
 const crls: Resources = {
   CrlBucket: {
     Type: 'AWS::S3::Bucket',
@@ -144,27 +166,9 @@ const crls: Resources = {
   },
   CrlBucketPolicy: {
     Type: 'AWS::S3::BucketPolicy',
-    Condition: 'HasDomain',
     Properties: {
       Bucket: ref('CrlBucket'),
-      PolicyDocument: {
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Effect: 'Allow',
-            Principal: { Service: 'cloudfront.amazonaws.com' },
-            Action: 's3:GetObject',
-            Resource: sub('${CrlBucket.Arn}/v1/crls/*'),
-            Condition: {
-              StringEquals: {
-                'AWS:SourceArn': sub(
-                  'arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${CrlDistribution}',
-                ),
-              },
-            },
-          },
-        ],
-      },
+      PolicyDocument: { Version: '2012-10-17', Statement: [ownCrlsWritten, when('HasDomain', crlsServed, noValue)] },
     },
   },
   CrlAlias: aliasOf('crl', 'HasDomain', 'CrlDistribution', undefined),

@@ -37,6 +37,11 @@ const options: Readonly<Record<string, OptionDescription>> = {
     help: 'where a token’s PIN is read: fd:N, file:PATH, secretsmanager:ARN or prompt; in dev the state folder has it',
   },
   region: { type: 'string', value: 'REGION', help: 'Region of ACM PCA, outside dev, and of the table (us-east-1)' },
+  'crl-bucket': {
+    type: 'string',
+    value: 'NAME',
+    help: 'bucket for the CRLs of CAs in ACM PCA that publish any (crl in the file); output CrlBucketName',
+  },
   table: {
     type: 'string',
     value: 'NAME',
@@ -195,6 +200,7 @@ async function readOptions(context: CommandContext): Promise<ReadOptions> {
     stateDir: resolve(io.workingDirectory, context.option('state') ?? stateFolderDefault),
     region: context.option('region') ?? 'us-east-1',
     tableName: context.option('table'),
+    crlBucket: context.option('crl-bucket'),
     pkcs11Module: io.environment.SEALWRIGHT_PKCS11_MODULE,
     pins: await readPins(context, hierarchy),
     adoptDir: adopt === undefined ? undefined : resolve(io.workingDirectory, adopt),

@@ -31,6 +31,8 @@ export interface HierarchyWorkOptions {
   readonly region: string;
   /** Registry of a deployment on AWS, in the Region; undefined: the state folder's. */
   readonly tableName?: string | undefined;
+  /** Bucket that CAs of ACM PCA publish their CRLs in. */
+  readonly crlBucket?: string | undefined;
   readonly pkcs11Module: string | undefined;
   readonly pins: ReadonlyMap<string, string>;
   /** Output of a ceremony; `<state>/ceremony` when it is left out. */
@@ -204,6 +206,7 @@ async function openWorld(options: HierarchyWorkOptions): Promise<World> {
       acmPca,
       acmPcaEndpoint,
       region,
+      crlBucket: options.crlBucket,
       pkcs11Module,
       pins,
     });

@@ -16,6 +16,8 @@ export interface ProvisionerOptions {
   readonly acmPcaEndpoint: string | undefined;
   readonly acmPca: boolean;
   readonly region: string;
+  /** Bucket for the CRLs of CAs in ACM PCA. */
+  readonly crlBucket?: string | undefined;
   /** PKCS#11 module; undefined when there is none on this machine. */
   readonly pkcs11Module: string | undefined;
   /** PINs that were given, by token label; in dev, others are those of the state folder's SoftHSM. */
@@ -50,7 +52,7 @@ export async function openProvisioners(options: ProvisionerOptions): Promise<Pro
       region,
       ...(acmPcaEndpoint === undefined ? {} : local),
     });
-    byKind['acm-pca'] = createAcmPcaProvisioner({ client, clock: Date.now });
+    byKind['acm-pca'] = createAcmPcaProvisioner({ client, clock: Date.now, crlPlace: crlPlaceOf(options) });
     closers.push(() => client.destroy());
   }
   if (hsm.library !== undefined) {
@@ -72,6 +74,16 @@ export async function openProvisioners(options: ProvisionerOptions): Promise<Pro
       for (const one of closers) one();
     },
   };
+}
+
+/** At the local endpoint, which looks at no bucket, any will do. */
+const localCrlBucket = 'sealwright-crls';
+
+/** Below crlBaseUrl, as our own: what serves the one bucket serves both. */
+function crlPlaceOf({ crlBucket, hierarchy }: ProvisionerOptions) {
+  const bucket = crlBucket ?? (hierarchy.stage === 'dev' ? localCrlBucket : undefined);
+  const host = hierarchy.crlBaseUrl.replace(/^http:\/\//, '');
+  return bucket === undefined ? undefined : { bucket, host: host === '' ? undefined : host };
 }
 
 /** They open nothing: an emulator is never shown the developer's own. */

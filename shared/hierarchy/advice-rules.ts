@@ -30,7 +30,21 @@ export const adviceRules: readonly HierarchyRule[] = [
     reference: 'NIST CMVP: FIPS 140-2 sunset, 2026-09-21',
     check: eachAuthority(historicalRefused),
   },
+  {
+    code: 'revocation-unpublished',
+    reference: 'RFC 5280 §3.3: whoever relies on a certificate learns of a revocation from a CRL',
+    check: eachAuthority(revocationUnpublished),
+  },
 ];
+
+function revocationUnpublished(authority: DraftAuthority, draft: Draft): Finding | undefined {
+  const { backend, crl, mode, tier } = authority;
+  const isConcerned = draft.stage === 'prod' && tier === 'issuance' && backend === 'acm-pca';
+  // Seven days at most: over before a revocation has reached everybody.
+  if (!isConcerned || crl !== undefined || mode === 'SHORT_LIVED_CERTIFICATE') return undefined;
+  const message = `${nameOf(authority)} publishes no CRL, so that a revocation at it reaches nobody: crl: { type: partitioned, expirationDays: 7 }`;
+  return { at: authority.path, message };
+}
 
 function constraintsOnRoot(authority: DraftAuthority): Finding | undefined {
   if (authority.tier !== 'root' || authority.nameConstraints === undefined) return undefined;

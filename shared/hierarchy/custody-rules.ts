@@ -14,6 +14,11 @@ const shortLivedMsMax = 7 * dayMs;
 
 export const custodyRules: readonly HierarchyRule[] = [
   { code: 'mode-without-acm-pca', reference: acmPcaModes, check: eachAuthority(modeWithoutAcmPca) },
+  {
+    code: 'crl-not-its-own',
+    reference: 'ACM PCA CreateCertificateAuthority, RevocationConfiguration',
+    check: eachAuthority(crlNotItsOwn),
+  },
   { code: 'short-lived-tier', reference: acmPcaModes, check: eachAuthority(shortLivedTier) },
   { code: 'short-lived-validity', reference: acmPcaModes, check: shortLivedValidity },
   { code: 'pkcs11-section-missing', reference: 'PKCS #11 v2.40 §4.4', check: eachAuthority(pkcs11Missing) },
@@ -50,6 +55,18 @@ function modeWithoutAcmPca(authority: DraftAuthority): Finding | undefined {
     at: [...authority.path, 'mode'],
     message: `mode is ACM PCA's; ${nameOf(authority)} has backend ${authority.backend}`,
   };
+}
+
+/** CRLs of a held key are ours, and a leaf's issuer is where a leaf is revoked. */
+function crlNotItsOwn(authority: DraftAuthority): Finding | undefined {
+  const { backend, crl, tier } = authority;
+  if (crl === undefined || backend === undefined || tier === undefined) return undefined;
+  if (backend === 'acm-pca' && tier === 'issuance') return undefined;
+  const why =
+    backend === 'acm-pca'
+      ? `${nameOf(authority)} is no issuance CA: its parent's ceremony revokes what it signs`
+      : `CRLs of backend ${backend} are Sealwright's own: leave it out`;
+  return { at: [...authority.path, 'crl'], message: `crl is for issuance CAs in ACM PCA; ${why}`, atKey: true };
 }
 
 function shortLivedTier(authority: DraftAuthority): Finding | undefined {

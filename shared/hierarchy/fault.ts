@@ -44,6 +44,7 @@ export const hierarchyFaultCodes = [
   'extended-key-usage-widen',
   // Where keys live
   'mode-without-acm-pca',
+  'crl-not-its-own',
   'short-lived-tier',
   'short-lived-validity',
   'pkcs11-section-missing',
@@ -96,6 +97,7 @@ export const hierarchyFaultCodes = [
   'validity-filled',
   'issuance-window-short',
   'cmvp-historical-refused',
+  'revocation-unpublished',
 ] as const;
 
 export type HierarchyFaultCode = (typeof hierarchyFaultCodes)[number];

@@ -40,6 +40,14 @@ export interface Pkcs11Location {
   readonly keyLabel: string;
 }
 
+/** CRLs that ACM PCA makes and publishes itself, configured when the CA is made. */
+export interface OwnCrl {
+  /** complete: one list, for a CA of up to 1,000,000 certificates. partitioned: many, for one of up to 100 million. */
+  readonly type: 'complete' | 'partitioned';
+  /** From thisUpdate to nextUpdate. */
+  readonly expirationDays: number;
+}
+
 export interface Authority {
   readonly id: string;
   readonly tier: Tier;
@@ -47,6 +55,8 @@ export interface Authority {
   readonly generation: number;
   readonly backend: BackendKind;
   readonly mode?: AcmPcaMode;
+  /** Of an issuance CA in ACM PCA; without it the CA publishes no CRL. */
+  readonly crl?: OwnCrl;
   /** Distinguished name in the order it is encoded. */
   readonly subject: string;
   readonly keyAlgorithm: CaKeyAlgorithm;

@@ -64,7 +64,7 @@ export interface IntentDraft {
 export function lintSubjectOf(
   template: CertificateTemplate,
   issuer: IssuingAuthority,
-  crlExpected: boolean,
+  crlExpected: boolean | undefined,
 ): Omit<LintSubject, 'certificate'> {
   return {
     issuer: issuer.certificate,
@@ -107,10 +107,16 @@ export function draftIntent(input: IntentInput): IntentDraft {
           extendedKeyUsage: template.extendedKeyUsage,
           spkiSha256: input.publicKey.sha256,
           idempotencyToken: idempotencyTokenOf(input.issuanceId, at),
+          ...(authority.crl === undefined ? {} : { ownCrl: true }),
           ...common,
         }
       : { kind: 'tbs', tbsDer: lintTbs, serial: Buffer.from(serial).toString('hex'), ...common };
-  return { intent, lintTbs, subject: lintSubjectOf(template, issuer, input.crlUrl !== undefined) };
+  return { intent, lintTbs, subject: lintSubjectOf(template, issuer, input.crlUrl !== undefined || ownCrlOf(intent)) };
+}
+
+/** Of a template: no distribution point, unless the CA puts in its own. */
+function ownCrlOf(intent: Intent): false | undefined {
+  return intent.kind === 'template' && intent.ownCrl === true ? undefined : false;
 }
 
 /** Clears the sign bit and sets the next one: positive, and always of the same length. */
@@ -202,6 +208,6 @@ export function storedSubjectOf(
     lifetimeMsMax: intent.notAfter - intent.notBefore,
     keyUsage: intent.kind === 'tbs' ? (keyUsageOf(tbs!) ?? []) : intent.keyUsage,
     extendedKeyUsage: intent.kind === 'tbs' ? (extendedKeyUsageOf(tbs!) ?? []) : intent.extendedKeyUsage,
-    crlExpected: tbs !== undefined && crlDistributionPointsOf(tbs) !== undefined,
+    crlExpected: tbs === undefined ? ownCrlOf(intent) : crlDistributionPointsOf(tbs) !== undefined,
   };
 }

@@ -12,7 +12,8 @@ export const crlDistributionPointExpected: Lint = {
   citation: 'RFC 5280 §4.2.1.13',
   applies: always,
   check: ({ certificate, crlExpected }) => {
-    if (hasExtension(certificate, oids.crlDistributionPoints) === crlExpected) return undefined;
+    if (crlExpected === undefined || hasExtension(certificate, oids.crlDistributionPoints) === crlExpected)
+      return undefined;
     return crlExpected ? 'CRL distribution points are absent' : 'CRL distribution points are not expected of this CA';
   },
 };

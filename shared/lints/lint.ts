@@ -19,7 +19,8 @@ export interface LintSubject {
   readonly keyUsage: readonly KeyUsageName[];
   /** Object identifiers. */
   readonly extendedKeyUsage: readonly string[];
-  readonly crlExpected: boolean;
+  /** Whether a CRL distribution point is there; undefined where that is the CA's own affair (ACM PCA with CRLs configured). */
+  readonly crlExpected: boolean | undefined;
 }
 
 /**

@@ -55,6 +55,8 @@ export type Intent =
       readonly signingAlgorithm: CaSigningAlgorithm;
       /** 1 to 36 characters; ACM PCA honours it for five minutes. */
       readonly idempotencyToken: string;
+      /** The CA puts a CRL distribution point of its own into it; it puts none where this is absent. */
+      readonly ownCrl?: true;
       readonly at: EpochMs;
     };
 

@@ -5,12 +5,14 @@
 import { randomBytes } from 'node:crypto';
 import { createAcmPcaAuditReports } from '../../shared/adapters/acm-pca/audit-reports.ts';
 import { createAcmPcaBackend } from '../../shared/adapters/acm-pca/backend.ts';
+import type { CrlPlace } from '../../shared/adapters/acm-pca/ca-request.ts';
 import { createAcmPcaClient } from '../../shared/adapters/acm-pca/client.ts';
 import { createLocalObjectReader } from '../../shared/adapters/acm-pca/local-objects.ts';
 import type { PacingBudget } from '../../shared/adapters/acm-pca/pacing.ts';
 import { createAcmPcaProvisioner } from '../../shared/adapters/acm-pca/provisioner.ts';
 import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
 import { openSqliteStore, type SqliteStore } from '../../shared/adapters/sqlite/store.ts';
+import type { Hierarchy } from '../../shared/hierarchy/hierarchy.ts';
 import { createAuthorityDirectory, type IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
 import { buildHierarchy } from '../../shared/issuance/build-hierarchy.ts';
 import type { CompareReportPorts } from '../../shared/issuance/compare-report.ts';
@@ -77,6 +79,10 @@ export interface OrphanWorldOptions {
   /** `:memory:` unless given. */
   readonly ledgerFile?: string;
   readonly stateDir?: string;
+  /** Instead of the sample one. */
+  readonly hierarchy?: Hierarchy;
+  /** Where its CAs publish CRLs. */
+  readonly crlPlace?: CrlPlace;
 }
 
 export async function openOrphanWorld(options: OrphanWorldOptions = {}): Promise<OrphanWorld> {
@@ -91,8 +97,8 @@ export async function openOrphanWorld(options: OrphanWorldOptions = {}): Promise
   const credentials = { accessKeyId: 'EMULATOR', secretAccessKey: 'emulator' };
   const client = createAcmPcaClient({ stage: 'dev', region: 'us-east-1', endpoint: endpoint.url, credentials });
   const store = openSqliteStore({ path: options.ledgerFile ?? ':memory:', clock });
-  const hierarchy = hierarchyOf();
-  const pca = createAcmPcaProvisioner({ client, clock, sleep });
+  const hierarchy = options.hierarchy ?? hierarchyOf();
+  const pca = createAcmPcaProvisioner({ client, clock, sleep, crlPlace: options.crlPlace });
   const provisioners = { 'acm-pca': pca, pkcs11: undefined, software: undefined };
   await buildHierarchy({ hierarchy, provisioners, registry: store.authorities, clock, report: () => undefined });
   const authorities = createAuthorityDirectory(store.authorities, clock, 0);

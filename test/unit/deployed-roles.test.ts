@@ -186,6 +186,21 @@ describe('the template', () => {
     });
   });
 
+  it('serves CRLs over plain HTTP from where they are published, and lets ACM PCA publish beside them alone (crl-host)', () => {
+    const { DistributionConfig } = made.CrlDistribution!.Properties as { DistributionConfig: Record<string, object> };
+    expect(DistributionConfig.DefaultCacheBehavior).toMatchObject({ ViewerProtocolPolicy: 'allow-all' });
+    const policy = JSON.stringify(made.CrlBucketPolicy!.Properties);
+    expect(policy).toContain('${CrlBucket.Arn}/v1/crls/*');
+    const { Statement } = (made.CrlBucketPolicy!.Properties as { PolicyDocument: { Statement: Statement[] } })
+      .PolicyDocument;
+    const written = JSON.stringify(Statement.find(({ Action }) => Action?.includes('s3:PutObject'))?.Resource);
+    expect(written).toContain('${CrlBucket.Arn}/crl/*');
+    expect(written).not.toContain('v1');
+    expect(made.CrlBucket!.Properties).toMatchObject({
+      PublicAccessBlockConfiguration: { BlockPublicPolicy: true, RestrictPublicBuckets: true },
+    });
+  });
+
   it('closes the default endpoints and asks client certificates of renew. (two-hosts)', () => {
     expect(made.HttpApi!.Properties.DisableExecuteApiEndpoint).toEqual({ 'Fn::If': ['HasDomain', true, false] });
     expect(made.RenewApi!.Properties.DisableExecuteApiEndpoint).toBe(true);

@@ -348,6 +348,7 @@ describe('advice', () => {
       'extended-key-usage-on-root',
       [['    validity: 20y\n', '    validity: 20y\n    extendedKeyUsage: [serverAuth, clientAuth]\n']],
     ],
+    ['revocation-unpublished', [['stage: dev ', 'stage: prod ']]],
     ['validity-filled', [['    validity: 20y\n', '    validity: 10y\n']]],
     [
       'issuance-window-short',

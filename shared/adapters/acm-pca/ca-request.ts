@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto';
 import type {
   ASN1Subject,
   CreateCertificateAuthorityCommandInput,
+  CrlConfiguration,
   IssueCertificateCommandInput,
   KeyAlgorithm,
+  RevocationConfiguration,
   Tag,
 } from '@aws-sdk/client-acm-pca';
 import type { Authority } from '../../hierarchy/hierarchy.ts';
 import { extendedKeyUsageOf, nameConstraintsOf, sameAttributes } from '../../issuance/authority-certificate.ts';
+import { SealwrightError } from '../../issuance/errors.ts';
 import type { AuthoritySigningOrder } from '../../issuance/ports.ts';
 import {
   extendedKeyUsageExtension,
@@ -62,8 +65,38 @@ export function subjectOf(authority: Authority): ASN1Subject {
   return { CustomAttributes: attributes.map(({ type, value }) => ({ ObjectIdentifier: type, Value: value })) };
 }
 
+/** Where CAs of ACM PCA publish their CRLs. */
+export interface CrlPlace {
+  /** Name of a bucket that the service may write to, in the Region of the CAs. */
+  readonly bucket: string;
+  /** What serves the bucket over plain HTTP: a host, with a port or a path where it has one. The bucket's own name without it. */
+  readonly host: string | undefined;
+}
+
+/**
+ * RevocationConfiguration. Its CRLs are the owner's to read: a bucket is closed to the public, and what is before it serves them.
+ * Throws for a CA with CRLs and no place for them.
+ */
+export function revocationOf({ crl, id }: Authority, place: CrlPlace | undefined): RevocationConfiguration {
+  if (crl === undefined) return { CrlConfiguration: { Enabled: false } };
+  if (place === undefined)
+    throw new SealwrightError('backend-unavailable', {
+      message: `CA ${id} is to publish CRLs and no bucket was named for them: --crl-bucket NAME`,
+    });
+  const configuration: CrlConfiguration & { readonly CrlType: string } = {
+    Enabled: true,
+    ExpirationInDays: crl.expirationDays,
+    S3BucketName: place.bucket,
+    S3ObjectAcl: 'BUCKET_OWNER_FULL_CONTROL',
+    ...(place.host === undefined ? {} : { CustomCname: place.host }),
+    // The pinned SDK's types lack it; it passes at run time.
+    CrlType: crl.type === 'complete' ? 'COMPLETE' : 'PARTITIONED',
+  };
+  return { CrlConfiguration: configuration };
+}
+
 /** CreateCertificateAuthority. The same CA gives the same token, so that a lost answer makes no second one. */
-export function createRequest(authority: Authority): CreateCertificateAuthorityCommandInput {
+export function createRequest(authority: Authority, place?: CrlPlace): CreateCertificateAuthorityCommandInput {
   const { id, generation, subject, keyAlgorithm, signingAlgorithm } = authority;
   return {
     CertificateAuthorityType: authority.tier === 'root' ? 'ROOT' : 'SUBORDINATE',
@@ -75,6 +108,7 @@ export function createRequest(authority: Authority): CreateCertificateAuthorityC
     },
     KeyStorageSecurityStandard: 'FIPS_140_2_LEVEL_3_OR_HIGHER',
     UsageMode: authority.mode ?? 'GENERAL_PURPOSE',
+    ...(authority.crl === undefined ? {} : { RevocationConfiguration: revocationOf(authority, place) }),
     IdempotencyToken: tokenOf('create', id, String(generation), subject, keyAlgorithm),
     Tags: tagsOf(authority),
   };

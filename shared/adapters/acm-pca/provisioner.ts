@@ -16,13 +16,14 @@ import {
   IssueCertificateCommand,
   ListCertificateAuthoritiesCommand,
   ListTagsCommand,
+  type RevocationConfiguration,
 } from '@aws-sdk/client-acm-pca';
 import type { Authority } from '../../hierarchy/hierarchy.ts';
 import { SealwrightError } from '../../issuance/errors.ts';
 import type { AuthorityProvisioner, AuthoritySigningOrder, Clock } from '../../issuance/ports.ts';
 import { parseCertificationRequest } from '../../pki/certification-request.ts';
 import { decodePemBlocks, encodePem } from '../../pki/pem.ts';
-import { authorityRequest, createRequest, tagsOf } from './ca-request.ts';
+import { authorityRequest, type CrlPlace, createRequest, revocationOf, tagsOf } from './ca-request.ts';
 import { type Sleep, sleepInRealTime } from './pacing.ts';
 import { describeError, ruleFor } from './service-errors.ts';
 
@@ -32,6 +33,8 @@ export interface AcmPcaProvisionerOptions {
   readonly sleep?: Sleep;
   /** For a new CA to come out of CREATING, for a CA certificate, for an import: each at most this long. */
   readonly waitMsMax?: number;
+  /** Where CAs that publish CRLs put them; without it no such CA is made. */
+  readonly crlPlace?: CrlPlace | undefined;
 }
 
 interface Provisioner {
@@ -39,6 +42,7 @@ interface Provisioner {
   readonly clock: Clock;
   readonly sleep: Sleep;
   readonly waitMsMax: number;
+  readonly crlPlace: CrlPlace | undefined;
 }
 
 const callMsMax = 10_000;
@@ -51,7 +55,7 @@ const pagesMax = 20;
 /** The provisioner of one account and Region. Errors of the service that waiting does not mend are `backend-unavailable`. */
 export function createAcmPcaProvisioner(options: AcmPcaProvisionerOptions): AuthorityProvisioner {
   const { client, clock, sleep = sleepInRealTime, waitMsMax = waitMsMaxDefault } = options;
-  const provisioner: Provisioner = { client, clock, sleep, waitMsMax };
+  const provisioner: Provisioner = { client, clock, sleep, waitMsMax, crlPlace: options.crlPlace };
   return {
     findAuthority: (authority) => findDescribed(provisioner, authority),
     createAuthority: (authority) => createAuthority(provisioner, authority),
@@ -106,7 +110,7 @@ async function describeUntil(
 async function createAuthority(provisioner: Provisioner, authority: Authority): Promise<{ readonly ref: string }> {
   const ref = (await findAuthority(provisioner, authority)) ?? (await makeAuthority(provisioner, authority));
   const found = await describeUntil(provisioner, ref, (status) => status !== 'CREATING');
-  requireAsDescribed(authority, found);
+  requireAsDescribed(provisioner, authority, found);
   if (found.Status !== 'PENDING_CERTIFICATE' && found.Status !== 'ACTIVE') {
     const message = `the CA ${ref} of ${authority.id} is ${found.Status}: ACM PCA can neither certify nor use it so`;
     throw new SealwrightError('backend-unavailable', { message });
@@ -117,13 +121,13 @@ async function createAuthority(provisioner: Provisioner, authority: Authority): 
 async function findDescribed(provisioner: Provisioner, authority: Authority) {
   const ref = await findAuthority(provisioner, authority);
   if (ref === undefined) return undefined;
-  requireAsDescribed(authority, await describeUntil(provisioner, ref, (status) => status !== 'CREATING'));
+  requireAsDescribed(provisioner, authority, await describeUntil(provisioner, ref, (status) => status !== 'CREATING'));
   const request = parseCertificationRequest(await certificationRequest(provisioner, ref));
   return { ref, spkiSha256: request.publicKey.sha256 };
 }
 
 async function makeAuthority(provisioner: Provisioner, authority: Authority): Promise<string> {
-  const command = new CreateCertificateAuthorityCommand(createRequest(authority));
+  const command = new CreateCertificateAuthorityCommand(createRequest(authority, provisioner.crlPlace));
   const { CertificateAuthorityArn } = await persist(provisioner, (abortSignal) =>
     provisioner.client.send(command, { abortSignal }),
   );
@@ -132,19 +136,31 @@ async function makeAuthority(provisioner: Provisioner, authority: Authority): Pr
 }
 
 /** A CA of the same id and generation that says something else is not ours to use, and not ours to replace. */
-function requireAsDescribed(authority: Authority, found: CertificateAuthority): void {
-  const expected = createRequest(authority);
+function requireAsDescribed({ crlPlace }: Provisioner, authority: Authority, found: CertificateAuthority): void {
+  const expected = createRequest(authority, crlPlace);
   const { KeyAlgorithm, Subject = {} } = found.CertificateAuthorityConfiguration ?? {};
   const faults = [
     KeyAlgorithm === authority.keyAlgorithm ? undefined : 'key algorithm',
     found.Type === expected.CertificateAuthorityType ? undefined : 'type',
     (found.UsageMode ?? 'GENERAL_PURPOSE') === expected.UsageMode ? undefined : 'mode',
     sameSubject(Subject, expected.CertificateAuthorityConfiguration?.Subject ?? {}) ? undefined : 'subject',
+    sameCrl(found, revocationOf(authority, crlPlace)) ? undefined : 'CRL configuration',
   ].filter((fault) => fault !== undefined);
   if (faults.length === 0) return;
   throw new Error(
     `the CA ${found.Arn} is tagged as ${authority.id} generation ${authority.generation} but differs in ${faults.join(', ')}: raise the generation, or take its tags away`,
   );
+}
+
+/** What is not given has the value that it has without: no CRLs, a complete one. */
+function sameCrl({ RevocationConfiguration }: CertificateAuthority, expected: RevocationConfiguration): boolean {
+  const canonical = ({ CrlConfiguration: crl }: RevocationConfiguration) => {
+    if (crl?.Enabled !== true) return 'none';
+    const { CustomCname = '', ExpirationInDays, S3BucketName } = crl;
+    const { CrlType = 'COMPLETE' } = crl as { readonly CrlType?: string };
+    return JSON.stringify([CrlType, S3BucketName, CustomCname, ExpirationInDays]);
+  };
+  return canonical(RevocationConfiguration ?? {}) === canonical(expected);
 }
 
 function sameSubject(a: ASN1Subject, b: ASN1Subject): boolean {

@@ -65,4 +65,9 @@ export const configurationCases: readonly ConformanceCase[] = [
   documented('revocation/CRLs want a bucket', 'createAuthority', 'authority', (world) =>
     refusesCreation(world, { CrlConfiguration: { Enabled: true, ExpirationInDays: 7 } }),
   ),
+  documented('revocation/CRLs want a bucket that S3 could have', 'createAuthority', 'authority', async (world) => {
+    for (const S3BucketName of ['Fleet-CRLs', 'crls..fleet', '192.0.2.1']) {
+      await refusesCreation(world, { CrlConfiguration: { Enabled: true, ExpirationInDays: 7, S3BucketName } });
+    }
+  }),
 ];
