@@ -99,10 +99,11 @@ export async function seedCertificates(
         write(n, certificate);
         counters.count('issued', certificate);
         if (certificate.revoked) counters.count('revoked', certificate);
+        counters.keep();
         note({ ...certificate, at: certificate.notBefore });
       }
       counters.write();
-      counters.forget();
+      counters.committed();
       database.exec('COMMIT');
       onProgress(end);
       await setImmediate();

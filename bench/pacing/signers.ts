@@ -11,6 +11,7 @@ import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
 import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import type { PermitStore } from '../../shared/issuance/permits.ts';
 import type { SigningBackend } from '../../shared/issuance/ports.ts';
+import { createRequestReader } from '../../shared/issuance/request-reader.ts';
 import { sendLater } from '../../shared/issuance/send-later.ts';
 import type { IssueCertificatePorts } from '../../shared/issuance/signer-ports.ts';
 import type { PacingOptions } from './options.ts';
@@ -82,6 +83,7 @@ function signerPorts(world: PacingWorld, options: PacingOptions, observer: Obser
   const failed = (...told: readonly unknown[]) => observer.failed(told);
   return {
     hierarchy,
+    requests: createRequestReader(),
     authorities,
     ledger: store.ledger,
     clock: Date.now,

@@ -1,4 +1,5 @@
 /** What signers are measured on: the endpoint in its process, a ledger, the CAs, and issuances that wait to be signed. */
+
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ControlView } from '../../localstack/acm-pca/control.ts';
@@ -12,6 +13,7 @@ import { type AuthorityDirectory, createAuthorityDirectory } from '../../shared/
 import { buildHierarchy } from '../../shared/issuance/build-hierarchy.ts';
 import type { EnrolmentCredential } from '../../shared/issuance/issuance-record.ts';
 import { receiveEnrollment } from '../../shared/issuance/receive-enrollment.ts';
+import { createRequestReader } from '../../shared/issuance/request-reader.ts';
 import { validateEnrollments } from '../../shared/issuance/validate-enrollment.ts';
 import { prepareRequest } from '../client/requests.ts';
 import { hierarchyVariant, profileOn } from '../hierarchy-variant.ts';
@@ -103,7 +105,13 @@ async function approve(world: PacingWorld, profile: string, requests: number): P
   const { authorities, hierarchy, queue, store } = world;
   const caller = newCaller(profile, requests);
   await store.credentials.create(caller);
-  const shared = { hierarchy, ledger: store.ledger, authorities, clock: Date.now };
+  const shared = {
+    requests: createRequestReader(),
+    hierarchy,
+    ledger: store.ledger,
+    authorities,
+    clock: Date.now,
+  };
   const fail = (issuanceId: string, cause: unknown) => {
     throw new Error(`${issuanceId} was not approved`, { cause });
   };

@@ -1,11 +1,17 @@
 import { durationMs, findProfile, type Hierarchy } from '../hierarchy/hierarchy.ts';
 import { evaluateRequest, type PolicyDecision, type PolicyViolation } from '../hierarchy/policy.ts';
-import { type CertificationRequest, parseCertificationRequest } from '../pki/certification-request.ts';
+import type { CertificationRequest } from '../pki/certification-request.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import { MalformedError } from '../pki/malformed.ts';
-import { verifyPossession } from '../pki/possession.ts';
 import type { AuthorityDirectory } from './authority-directory.ts';
 import type { IssuanceRecord } from './issuance-record.ts';
+import type { RequestReader } from './request-reader.ts';
+
+export interface EvaluateStoredPorts {
+  readonly hierarchy: Hierarchy;
+  readonly authorities: AuthorityDirectory;
+  readonly requests: RequestReader;
+}
 
 export interface StoredEvaluation {
   readonly request: CertificationRequest;
@@ -18,15 +24,15 @@ export interface StoredEvaluation {
  * are no valid request any more: a broken invariant, which belongs in the dead-letter queue.
  */
 export async function evaluateStored(
-  hierarchy: Hierarchy,
-  authorities: AuthorityDirectory,
+  { authorities, hierarchy, requests }: EvaluateStoredPorts,
   record: IssuanceRecord,
   at: EpochMs,
 ): Promise<StoredEvaluation> {
-  const request = parseCertificationRequest(record.csrDer);
+  const read = requests.read(record.csrDer);
+  const { request } = read;
   const profile = findProfile(hierarchy, record.profile);
   if (profile === undefined) return { request, decision: { kind: 'deny', violations: [profileGone(record.profile)] } };
-  if (!(await verifyPossession(request)))
+  if (!(await requests.provesPossession(read)))
     throw new MalformedError('possession-not-proven', 'a stored request no longer verifies');
   // What is approved is approved under one generation, and drains under it while another takes over.
   const issuer =

@@ -27,6 +27,11 @@ export function issuanceIdOf(requestId: string, ordinal: number): string {
 
 const issuanceIdForm = /^([A-Za-z0-9_-]{43})\.([1-9][0-9]{0,8})$/;
 
+/** The request of an issuance id that is well formed. */
+export function requestIdOfIssuance(issuanceId: string): string {
+  return issuanceId.slice(0, issuanceId.lastIndexOf('.'));
+}
+
 /** The parts of an issuance id, undefined when the text is none. */
 export function parseIssuanceId(text: string): { readonly requestId: string; readonly ordinal: number } | undefined {
   const match = issuanceIdForm.exec(text);

@@ -28,7 +28,7 @@ async function decide(ports: IssueCertificatePorts, record: IssuanceRecord, at: 
   const { issuanceId } = record;
   if (isLapsed(ports.hierarchy, record, at))
     return { kind: 'move', move: { to: 'lapsed', issuanceId, from: 'approved', at } };
-  const { request, decision } = await evaluateStored(ports.hierarchy, ports.authorities, record, at);
+  const { request, decision } = await evaluateStored(ports, record, at);
   if (decision.kind === 'permit') return { kind: 'draft', record, request, template: decision.template };
   const { violations } = decision;
   if (await isOvertaken(ports, record, violations))

@@ -2,11 +2,8 @@ import type { Hierarchy } from '../hierarchy/hierarchy.ts';
 import { authorityOfProfile, findProfile } from '../hierarchy/hierarchy.ts';
 import { evaluateRequest, type PolicyViolationCode } from '../hierarchy/policy.ts';
 import type { CertificationRequest } from '../pki/certification-request.ts';
-import { parseCertificationRequest } from '../pki/certification-request.ts';
-import { sha256Hex } from '../pki/hash.ts';
 import { MalformedError } from '../pki/malformed.ts';
 import { nameKey } from '../pki/names.ts';
-import { verifyPossession } from '../pki/possession.ts';
 import type { AdmissionControl } from './admission.ts';
 import type { AuthorityDirectory } from './authority-directory.ts';
 import { SealwrightError } from './errors.ts';
@@ -14,6 +11,7 @@ import { requestIdOf } from './ids.ts';
 import type { EnrolmentCredential, IssuanceRecord, NewIssuance } from './issuance-record.ts';
 import { closedReason } from './ordinals.ts';
 import type { AuthorityRegistry, Clock, IssuanceLedger, WorkQueue } from './ports.ts';
+import type { RequestReader } from './request-reader.ts';
 import { scopeOf } from './scope.ts';
 
 export interface ReceiveEnrollmentPorts {
@@ -21,12 +19,15 @@ export interface ReceiveEnrollmentPorts {
   readonly ledger: IssuanceLedger;
   readonly registry: AuthorityRegistry;
   readonly authorities: AuthorityDirectory;
+  readonly requests: RequestReader;
   readonly enrolmentQueue: WorkQueue;
   /** Kinds of backend this deployment has a signer for. */
   readonly backends: ReadonlySet<string>;
   /** Back-pressure; without it everything is admitted. */
   readonly admission?: AdmissionControl;
   readonly clock: Clock;
+  /** Resolves when what the ledger has answered is durable; absent where every answer is. */
+  readonly durable?: (() => Promise<void>) | undefined;
   /** Told when the queue did not take an id; the reconciler sends it again. */
   readonly onSendFailed: (issuanceId: string, cause: unknown) => void;
 }
@@ -68,14 +69,15 @@ export async function receiveEnrollment(
   if (profile === undefined) throw new SealwrightError('profile-unknown');
   if (!caller.profiles.includes(profile.name)) throw new SealwrightError('profile-not-allowed');
 
-  const request = parseCertificationRequest(csrDer);
+  const read = ports.requests.read(csrDer);
+  const { csrSha256, request } = read;
   const scope = scopeOf(caller);
   const at = ports.clock();
   const decision = evaluateRequest(hierarchy, profile, request, scope, at);
   if (decision.kind === 'deny' && decision.violations.some((violation) => refusedAtTheDoor.has(violation.code))) {
     throw new SealwrightError('policy-refused', { violations: decision.violations });
   }
-  if (!(await verifyPossession(request))) {
+  if (!(await ports.requests.provesPossession(read))) {
     throw new MalformedError('possession-not-proven', 'the signature does not verify under the public key');
   }
 
@@ -84,7 +86,6 @@ export async function receiveEnrollment(
   if (authority === undefined || issuer === undefined || !ports.backends.has(issuer.backend)) {
     throw new SealwrightError('backend-unavailable', { retryAfterMs: backendRetryAfterMs });
   }
-  const csrSha256 = sha256Hex(csrDer);
   const issuance: Omit<NewIssuance, 'ordinal'> = {
     requestId: requestIdOf(caller.principal, profile.name, csrSha256),
     principal: caller.principal,
@@ -130,6 +131,7 @@ async function takeOrdinal(
       case 'received':
         ports.admission?.accepted(backend);
         await send(ports, outcome.record.issuanceId);
+        await ports.durable?.();
         return outcome.record;
       case 'credential-revoked':
         throw new SealwrightError('credential-invalid');

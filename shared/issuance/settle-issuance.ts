@@ -21,6 +21,8 @@ export async function submit(
   outcomes: Outcomes,
 ): Promise<readonly Waiting[]> {
   if (orders.length === 0) return [];
+  // An intent that was only read, not made here, may have been read before it was durable.
+  await ports.durable?.();
   const answers = await group.backend.submit(orders.map(({ prepared }) => prepared));
   const at = ports.clock();
   const attempts: { readonly issuanceId: string; readonly error: IssuanceError }[] = [];
@@ -156,7 +158,12 @@ async function settle(
 ): Promise<Transition> {
   const { issuanceId, intent } = record;
   if (intent === undefined) throw new Error(`issuance ${issuanceId} came back without an intent`);
-  const verdict = await verifyIssued(certificateDer, intent, storedSubjectOf(intent, record.profile, issuer));
+  const verdict = await verifyIssued(
+    certificateDer,
+    intent,
+    storedSubjectOf(intent, record.profile, issuer),
+    ports.verify,
+  );
   if (verdict.kind === 'verified') return { to: 'issued', issuanceId, from, at, certificate: verdict.certificate };
   ports.report.misissued(issuanceId, verdict.faults);
   return {

@@ -2,12 +2,14 @@ import type { CustodyFinding } from '../custody/custody.ts';
 import type { Hierarchy } from '../hierarchy/hierarchy.ts';
 import type { PreparedIssuance, ThrowawaySigner } from '../lints/prepared-issuance.ts';
 import type { CaSigningAlgorithm } from '../pki/signature-algorithm.ts';
+import type { VerifySignature } from '../pki/verify-signature.ts';
 import type { AuthorityDirectory, IssuingAuthority } from './authority-directory.ts';
 import type { ItemOutcome } from './batch.ts';
 import type { CrlShards } from './crl-shards.ts';
 import type { CustodyGate } from './custody-gate.ts';
 import type { IssuanceRecord } from './issuance-record.ts';
 import type { Clock, IssuanceLedger, SigningBackend } from './ports.ts';
+import type { RequestReader } from './request-reader.ts';
 
 /** Told what needs a person's eyes; each becomes an entry in the log, and later an alarm. */
 export interface SignerReport {
@@ -27,6 +29,7 @@ export interface IssueCertificatePorts {
   readonly hierarchy: Hierarchy;
   readonly ledger: IssuanceLedger;
   readonly authorities: AuthorityDirectory;
+  readonly requests: RequestReader;
   /** The backend of a CA; undefined when this signer has none for it. */
   readonly backendOf: (issuer: IssuingAuthority) => SigningBackend | undefined;
   readonly custody: CustodyGate;
@@ -35,6 +38,10 @@ export interface IssueCertificatePorts {
   readonly throwaway: (algorithm: CaSigningAlgorithm) => ThrowawaySigner;
   readonly random: (bytes: number) => Uint8Array;
   readonly clock: Clock;
+  /** Resolves when what the ledger has answered is durable; absent where every answer is. */
+  readonly durable?: (() => Promise<void>) | undefined;
+  /** Of what came back; absent: `verifySignature`. */
+  readonly verify?: VerifySignature;
   readonly report: SignerReport;
 }
 

@@ -8,11 +8,13 @@ import { evaluateStored, isLapsed } from './evaluate-stored.ts';
 import type { IssuanceRecord } from './issuance-record.ts';
 import { noteDeferred } from './note-deferred.ts';
 import type { AdvanceOutcome, Clock, Holders, IssuanceLedger, Transition, WorkQueue } from './ports.ts';
+import type { RequestReader } from './request-reader.ts';
 
 export interface ValidateEnrollmentPorts {
   readonly hierarchy: Hierarchy;
   readonly ledger: IssuanceLedger;
   readonly authorities: AuthorityDirectory;
+  readonly requests: RequestReader;
   /** The signing queue of a kind of backend; undefined when this deployment has no signer for it. */
   readonly signingQueue: (backend: string) => WorkQueue | undefined;
   readonly clock: Clock;
@@ -68,7 +70,7 @@ export async function validateEnrollments(
 async function decide(ports: ValidateEnrollmentPorts, record: IssuanceRecord, at: EpochMs): Promise<Move> {
   const { issuanceId } = record;
   if (isLapsed(ports.hierarchy, record, at)) return { to: 'lapsed', issuanceId, from: 'received', at };
-  const { decision } = await evaluateStored(ports.hierarchy, ports.authorities, record, at);
+  const { decision } = await evaluateStored(ports, record, at);
   const holders = await ports.ledger.holders(record.names, record.spkiSha256);
   const violations = [...(decision.kind === 'deny' ? decision.violations : []), ...holdViolations(record, holders)];
   if (violations.length > 0 || decision.kind === 'deny') return rejected(ports, record, at, violations);

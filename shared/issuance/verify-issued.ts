@@ -1,9 +1,17 @@
 import { runLints } from '../lints/index.ts';
 import type { LintSubject } from '../lints/lint.ts';
 import type { Intent } from '../lints/prepared-issuance.ts';
-import { type Certificate, parseCertificate, subjectAltNames, verifyCertificateSignature } from '../pki/certificate.ts';
+import {
+  type Certificate,
+  openCertificate,
+  parseCertificate,
+  subjectAltNames,
+  verifyCertificateSignature,
+} from '../pki/certificate.ts';
 import { MalformedError } from '../pki/malformed.ts';
 import { encodeCommonNameOnly, nameKey } from '../pki/names.ts';
+import { encodeCaSigningAlgorithm, parseSignatureAlgorithm } from '../pki/signature-algorithm.ts';
+import { type VerifySignature, verifySignature } from '../pki/verify-signature.ts';
 import type { IssuedCertificate } from './issuance-record.ts';
 
 export type VerifyOutcome =
@@ -19,37 +27,53 @@ export async function verifyIssued(
   certificateDer: Uint8Array,
   intent: Intent,
   subject: Omit<LintSubject, 'certificate'>,
+  verify: VerifySignature = verifySignature,
 ): Promise<VerifyOutcome> {
-  let certificate: Certificate;
-  let faults: string[];
   try {
-    certificate = parseCertificate(certificateDer);
-    faults = intent.kind === 'tbs' ? tbsFaults(certificate, intent) : fieldFaults(certificate, intent, subject);
+    return intent.kind === 'tbs'
+      ? await verifySigned(certificateDer, intent, subject.issuer, verify)
+      : await verifyBuilt(certificateDer, intent, subject, verify);
   } catch (cause) {
     // Not a certificate, or one with an extension that is malformed: in both cases not what was intended.
     if (!(cause instanceof MalformedError)) throw cause;
     return { kind: 'misissued', faults: [`not a certificate, or malformed inside: ${cause.code}`] };
   }
-  if (!(await verifyCertificateSignature(certificate, subject.issuer.tbs.publicKey)))
-    faults.push("the signature does not verify under the issuer's key");
-  if (faults.length > 0) return { kind: 'misissued', faults };
-  const { tbs } = certificate;
-  return {
-    kind: 'verified',
-    certificate: {
-      der: certificateDer,
-      serial: tbs.serialHex,
-      notBefore: tbs.notBefore,
-      notAfter: tbs.notAfter,
-      fingerprint: certificate.fingerprint,
-    },
-  };
 }
 
-function tbsFaults(certificate: Certificate, intent: Extract<Intent, { kind: 'tbs' }>): string[] {
-  return Buffer.compare(certificate.tbs.der, intent.tbsDer) === 0
-    ? []
-    : ['the signed TBSCertificate is not the intended one'];
+const notVerified = "the signature does not verify under the issuer's key";
+
+/** What was signed are the bytes that were linted: they are compared, not parsed again. */
+async function verifySigned(
+  der: Uint8Array,
+  { notAfter, notBefore, serial, signingAlgorithm, tbsDer }: Extract<Intent, { kind: 'tbs' }>,
+  issuer: Certificate,
+  verify: VerifySignature,
+): Promise<VerifyOutcome> {
+  const signed = openCertificate(der);
+  const faults: string[] = [];
+  if (Buffer.compare(signed.tbsDer, tbsDer) !== 0) faults.push('the signed TBSCertificate is not the intended one');
+  if (Buffer.compare(signed.signatureAlgorithmDer, encodeCaSigningAlgorithm(signingAlgorithm)) !== 0)
+    faults.push('the signature algorithm is not the intended one');
+  const algorithm = parseSignatureAlgorithm(signed.signatureAlgorithmDer);
+  if (!(await verify(algorithm, issuer.tbs.publicKey, signed.tbsDer, signed.signature))) faults.push(notVerified);
+  if (faults.length > 0) return { kind: 'misissued', faults };
+  const { fingerprint } = signed;
+  return { kind: 'verified', certificate: { der, serial, notBefore, notAfter, fingerprint } };
+}
+
+async function verifyBuilt(
+  certificateDer: Uint8Array,
+  intent: Extract<Intent, { kind: 'template' }>,
+  subject: Omit<LintSubject, 'certificate'>,
+  verify: VerifySignature,
+): Promise<VerifyOutcome> {
+  const certificate = parseCertificate(certificateDer);
+  const faults = fieldFaults(certificate, intent, subject);
+  if (!(await verifyCertificateSignature(certificate, subject.issuer.tbs.publicKey, verify))) faults.push(notVerified);
+  if (faults.length > 0) return { kind: 'misissued', faults };
+  const { tbs, fingerprint } = certificate;
+  const { notAfter, notBefore, serialHex: serial } = tbs;
+  return { kind: 'verified', certificate: { der: certificateDer, serial, notBefore, notAfter, fingerprint } };
 }
 
 function fieldFaults(

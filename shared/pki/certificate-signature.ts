@@ -1,7 +1,7 @@
 import type { Certificate } from './certificate.ts';
 import type { SubjectPublicKey } from './public-key.ts';
 import { parseSignatureAlgorithm } from './signature-algorithm.ts';
-import { verifySignature } from './verify-signature.ts';
+import { type VerifySignature, verifySignature } from './verify-signature.ts';
 
 /**
  * Whether the certificate's signature verifies under `issuerKey` (RFC 5280 §6.1.3 (a)(1)), as `verifySignature` judges it.
@@ -10,7 +10,8 @@ import { verifySignature } from './verify-signature.ts';
 export async function verifyCertificateSignature(
   certificate: Certificate,
   issuerKey: SubjectPublicKey,
+  verify: VerifySignature = verifySignature,
 ): Promise<boolean> {
   const algorithm = parseSignatureAlgorithm(certificate.signatureAlgorithmDer);
-  return verifySignature(algorithm, issuerKey, certificate.tbs.der, certificate.signature);
+  return verify(algorithm, issuerKey, certificate.tbs.der, certificate.signature);
 }

@@ -106,6 +106,25 @@ export function parseCertificate(der: Uint8Array): Certificate {
   return { der: bytes, tbs, signatureAlgorithmDer, signature, fingerprint: sha256Hex(bytes) };
 }
 
+/** A certificate whose TBSCertificate is not looked into. */
+export interface SignedBytes {
+  readonly tbsDer: Uint8Array;
+  readonly signatureAlgorithmDer: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly fingerprint: string;
+}
+
+/** The parts of a certificate (RFC 5280 §4.1) around a TBSCertificate that is known by its bytes. Throws MalformedError and nothing else. */
+export function openCertificate(der: Uint8Array): SignedBytes {
+  const cursor = openDer(der);
+  const fields = readSequence(cursor);
+  const tbsDer = readElementOf(fields, tags.sequence);
+  const signatureAlgorithmDer = readElementOf(fields, tags.sequence);
+  const signature = readBitStringOctets(fields);
+  expectEnd(fields);
+  return { tbsDer, signatureAlgorithmDer, signature, fingerprint: sha256Hex(cursor.bytes) };
+}
+
 function readTbsCertificate(cursor: DerCursor): TbsCertificate {
   const start = cursor.at;
   const fields = readSequence(cursor);

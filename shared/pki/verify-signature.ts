@@ -1,11 +1,17 @@
-import { constants, type KeyObject, verify } from 'node:crypto';
+import { constants, type KeyObject, type VerifyKeyObjectInput, type VerifyPublicKeyInput, verify } from 'node:crypto';
 import { fieldBytesOf } from './curve.ts';
 import { evaluateKey } from './key-policy.ts';
-import { type PublicKeyInfo, type SubjectPublicKey, toKeyObject } from './public-key.ts';
+import { type PublicKeyInfo, type SubjectPublicKey, toKeyObject, toPem } from './public-key.ts';
 import { isEcdsaSignature, type SignatureAlgorithm } from './signature-algorithm.ts';
 
-/** A key is imported once for as long as its parsed form lives: a CA's verifies many leaves. */
-const keyObjects = new WeakMap<SubjectPublicKey, KeyObject>();
+/**
+ * What node:crypto is given of a key: as PEM the first time, which is read where it is used and costs half of what an import
+ * does; from the second time on imported, for as long as its parsed form lives: a CA's verifies many leaves.
+ */
+const keyObjects = new WeakMap<SubjectPublicKey, KeyObject | 'used-once'>();
+
+/** As `verifySignature` is, or does what it does and something beside. */
+export type VerifySignature = typeof verifySignature;
 
 /**
  * Whether a signature over `message` verifies under `publicKey`: ECDSA (strict DER), RSA PKCS #1 v1.5, RSASSA-PSS or
@@ -24,7 +30,7 @@ export async function verifySignature(
     const scalarBytes = fieldBytesOf(publicKey.info.curve);
     if (scalarBytes === undefined || !isEcdsaSignature(signature, scalarBytes)) return false;
   }
-  const key = importOnce(publicKey);
+  const key = keyFor(publicKey);
   return key !== undefined && verifyOnPool(algorithm, key, message, signature);
 }
 
@@ -42,9 +48,13 @@ function fits(algorithm: SignatureAlgorithm, key: PublicKeyInfo): boolean {
   }
 }
 
-function importOnce(publicKey: SubjectPublicKey): KeyObject | undefined {
+function keyFor(publicKey: SubjectPublicKey): KeyObject | string | undefined {
   const known = keyObjects.get(publicKey);
-  if (known !== undefined) return known;
+  if (known === undefined) {
+    keyObjects.set(publicKey, 'used-once');
+    return toPem(publicKey);
+  }
+  if (known !== 'used-once') return known;
   try {
     const key = toKeyObject(publicKey);
     keyObjects.set(publicKey, key);
@@ -63,20 +73,24 @@ function isOpenSslError(error: unknown): boolean {
 
 function verifyOnPool(
   algorithm: SignatureAlgorithm,
-  key: KeyObject,
+  key: KeyObject | string,
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
   const hash = 'hash' in algorithm ? algorithm.hash : null;
   const input =
     algorithm.kind === 'rsa-pss'
-      ? { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: algorithm.saltBytes }
+      ? ({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: algorithm.saltBytes } as
+          | VerifyKeyObjectInput
+          | VerifyPublicKeyInput)
       : key;
   return new Promise((resolve, reject) => {
-    verify(hash, message, input, signature, (error, verified) => {
-      if (error === null) resolve(verified);
-      else if (isOpenSslError(error)) resolve(false);
-      else reject(error);
-    });
+    const fail = (error: unknown) => (isOpenSslError(error) ? resolve(false) : reject(error));
+    try {
+      verify(hash, message, input, signature, (error, verified) => (error === null ? resolve(verified) : fail(error)));
+    } catch (error) {
+      // A key as PEM is read before the work goes to the pool.
+      fail(error);
+    }
   });
 }

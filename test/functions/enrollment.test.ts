@@ -66,7 +66,8 @@ describe('POST /v1/enrollments: bodies', () => {
   it('takes JSON with csr and profile, the profile of the body before that of the query', async () => {
     const body = JSON.stringify({ csr: pemOf(csr()), profile: 'device' });
     expect((await post(body, 'application/json', '/v1/enrollments')).status).toBe(202);
-    expect((await post(body, 'application/json', path('no-such-profile'))).status).toBe(202);
+    // The same issuance again, which may be settled by now.
+    expect([200, 202]).toContain((await post(body, 'application/json', path('no-such-profile'))).status);
     const base64 = JSON.stringify({ csr: Buffer.from(csr()).toString('base64') });
     expect((await post(base64, 'application/json', path('service'))).status).toBe(202);
   });

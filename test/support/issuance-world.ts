@@ -2,6 +2,7 @@
  * The use cases over an in-memory store, CA keys in files and a clock that a test sets. `devices` has a backend that
  * signs from a template, as ACM PCA does, `workloads` one that signs a TBSCertificate; what they answer can be scripted.
  */
+
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,6 +34,7 @@ import type {
 } from '../../shared/issuance/ports.ts';
 import { type ReceiveEnrollmentPorts, receiveEnrollment } from '../../shared/issuance/receive-enrollment.ts';
 import type { ReconcilePorts } from '../../shared/issuance/reconcile.ts';
+import { createRequestReader } from '../../shared/issuance/request-reader.ts';
 import type { IssueCertificatePorts, SignerReport } from '../../shared/issuance/signer-ports.ts';
 import { type ValidateEnrollmentPorts, validateEnrollments } from '../../shared/issuance/validate-enrollment.ts';
 import { type Intent, isRedeemed, type PreparedIssuance } from '../../shared/lints/prepared-issuance.ts';
@@ -142,7 +144,15 @@ export async function openIssuanceWorld(options: WorldOptions = {}): Promise<Iss
   const signing = { 'acm-pca': fakeQueue(), pkcs11: fakeQueue() };
   const signingQueue = (backend: string) => signing[backend as keyof typeof signing];
   const enrolment = fakeQueue();
-  const shared = { hierarchy, ledger, authorities, signingQueue, enrolmentQueue: enrolment, clock };
+  const shared = {
+    requests: createRequestReader(),
+    hierarchy,
+    ledger,
+    authorities,
+    signingQueue,
+    enrolmentQueue: enrolment,
+    clock,
+  };
   const devices = scripted(templateBackend(folder, 'devices', () => authorities, clock));
   const workloads = scripted(tbsBackend(folder, 'workloads', () => authorities, hierarchy, clock));
   const report = reportTo(told);

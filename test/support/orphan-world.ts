@@ -2,6 +2,7 @@
  * The use cases over the local ACM PCA endpoint in this process, its own SDK client and an in-memory ledger, in virtual
  * time: what is waited for moves the endpoint's clock, and the endpoint's clock is everybody's.
  */
+
 import { randomBytes } from 'node:crypto';
 import { createAcmPcaAuditReports } from '../../shared/adapters/acm-pca/audit-reports.ts';
 import { createAcmPcaBackend } from '../../shared/adapters/acm-pca/backend.ts';
@@ -23,6 +24,7 @@ import { issueCertificates } from '../../shared/issuance/issue-certificate.ts';
 import type { SigningBackend } from '../../shared/issuance/ports.ts';
 import { receiveEnrollment } from '../../shared/issuance/receive-enrollment.ts';
 import { reconcile } from '../../shared/issuance/reconcile.ts';
+import { createRequestReader } from '../../shared/issuance/request-reader.ts';
 import { type SettleOrphansPorts, settleOrphans } from '../../shared/issuance/settle-orphans.ts';
 import type { SignerReport } from '../../shared/issuance/signer-ports.ts';
 import { validateEnrollments } from '../../shared/issuance/validate-enrollment.ts';
@@ -117,6 +119,7 @@ export async function openOrphanWorld(options: OrphanWorldOptions = {}): Promise
     depth: async () => ({ visible: 0, inFlight: 0, oldestAgeMs: 0 }),
   };
   const shared = {
+    requests: createRequestReader(),
     hierarchy,
     ledger: store.ledger,
     authorities,

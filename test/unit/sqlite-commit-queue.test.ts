@@ -8,6 +8,7 @@ import {
   type CommitQueueOptions,
   createCommitQueue,
 } from '../../shared/adapters/sqlite/commit-queue.ts';
+import { createPace } from '../../shared/adapters/sqlite/pace.ts';
 
 let database: DatabaseSync;
 let folder: string;
@@ -44,7 +45,7 @@ describe('group commit', () => {
     const queue = queueOf();
     const answers = await Promise.all(['a', 'b', 'c'].map((text) => queue.submit(write(text))));
     expect(answers).toEqual(['a', 'b', 'c']);
-    expect(queue.stats()).toEqual({ flushes: 1, operations: 3, isolations: 0, queued: 0 });
+    expect(queue.stats()).toEqual({ flushes: 1, operations: 3, queued: 0 });
   });
 
   it('answers after COMMIT only (durable-on-return)', async () => {
@@ -78,7 +79,7 @@ describe('group commit', () => {
       'fulfilled',
     ]);
     expect(stored()).toEqual(['a', 'b', 'c']);
-    expect(queue.stats()).toMatchObject({ isolations: 1, operations: 3 });
+    expect(queue.stats()).toMatchObject({ operations: 3 });
     await expect(queue.submit(bad)).rejects.toThrow('a broken invariant');
     expect(stored()).toEqual(['a', 'b', 'c']);
   });
@@ -94,13 +95,26 @@ describe('group commit', () => {
     await queue.submit(write('g'));
   });
 
-  it('writes what a transaction gathered with it, and forgets what a failed one gathered (before-commit)', async () => {
+  it('writes what a transaction gathered with it, and nothing of a write that threw (gathered)', async () => {
     let gathered: string[] = [];
+    let kept: string[] = [];
     const queue = queueOf({
-      beforeGroup: () => {
-        gathered = [];
+      gathered: {
+        keep: () => {
+          kept.push(...gathered);
+          gathered = [];
+        },
+        drop: () => {
+          gathered = [];
+        },
+        write: () => write(`sum ${kept.join('')}`)(),
+        committed: () => {
+          kept = [];
+        },
+        lost: () => {
+          kept = [];
+        },
       },
-      beforeCommit: () => write(`sum ${gathered.join('')}`)(),
     });
     const gather = (text: string) => () => {
       gathered.push(text);
@@ -109,7 +123,64 @@ describe('group commit', () => {
     await queue.submitAll([gather('a'), gather('b')]);
     expect(stored()).toEqual(['a', 'b', 'sum ab']);
     await queue.submitAll([gather('c'), gather('a'), gather('d')]);
-    expect(stored()).toEqual(['a', 'b', 'sum ab', 'c', 'sum c', 'd', 'sum d']);
+    expect(stored()).toEqual(['a', 'b', 'sum ab', 'c', 'd', 'sum cd']);
+  });
+});
+
+describe('writes that are answered before they are durable', () => {
+  it('are made at once, seen by every reader of the connection, and on the disk with the next COMMIT (applied)', async () => {
+    const queue = queueOf();
+    const here = () => database.prepare('SELECT text FROM notes ORDER BY rowid').all().length;
+    let committed = false;
+    const answer = queue.apply(write('a'), () => {
+      committed = true;
+    });
+    expect([here(), stored().length, committed]).toEqual([1, 0, false]);
+    expect(await answer).toBe('a');
+    expect([stored().length, committed]).toEqual([0, false]);
+    await queue.durable();
+    expect(stored()).toEqual(['a']);
+    expect(committed).toBe(true);
+    await queue.durable();
+  });
+
+  it('are durable before any later write is answered as such (order)', async () => {
+    const queue = queueOf();
+    await queue.apply(write('a'));
+    await queue.submit(write('b'));
+    expect(stored()).toEqual(['a', 'b']);
+  });
+
+  it('are gone when their group is, and whoever waits for them is told (lost)', async () => {
+    const queue = queueOf();
+    const pages = database.prepare('PRAGMA page_count').get()!.page_count as number;
+    database.exec(`PRAGMA max_page_count = ${pages + 2}`);
+    await queue.apply(write('a'));
+    const durable = queue.durable();
+    const full = queue.submit(write('b'.repeat(40_000)));
+    await expect(durable).rejects.toMatchObject({ code: 'storage-full' });
+    await expect(full).rejects.toMatchObject({ code: 'storage-full' });
+    expect(stored()).toEqual([]);
+    await queue.submit(write('c'));
+    expect(stored()).toEqual(['c']);
+  });
+
+  it('wait for what is under way, up to a number, so that a group fills (pace)', async () => {
+    const pace = createPace({ countMax: 3, holdMsMax: 60_000 });
+    const queue = queueOf({ pace });
+    pace.begin();
+    const first = queue.submit(write('a'));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(stored()).toEqual([]);
+    const others = [queue.submit(write('b')), queue.submit(write('c'))];
+    await Promise.all([first, ...others]);
+    expect(stored()).toEqual(['a', 'b', 'c']);
+    const last = queue.submit(write('d'));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(stored()).toHaveLength(3);
+    pace.end();
+    await last;
+    expect(stored()).toHaveLength(4);
   });
 });
 

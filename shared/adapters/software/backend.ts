@@ -15,7 +15,7 @@ import {
   assertDevelopment,
   KeyFileError,
   keyFilePath,
-  readKeyFile,
+  keyFileReader,
   type SoftwareKey,
   signWithKeyFile,
 } from './key-file.ts';
@@ -40,17 +40,17 @@ const signaturesATurn = 32;
 export function createSoftwareBackend(options: SoftwareBackendOptions): SigningBackend {
   const { authority, clock, folder, stage } = options;
   assertDevelopment(stage);
-  const path = keyFilePath(folder, authority.ref);
+  const read = keyFileReader(keyFilePath(folder, authority.ref));
   return {
     async describeKey() {
-      return describe(path, clock());
+      return describe(read, clock());
     },
     async submit(batch) {
       const intents = batch.map((prepared) => ({
         issuanceId: prepared.issuanceId,
         intent: tbsIntentOf(prepared, authority.caId),
       }));
-      const key = openKey(path, authority.spkiSha256);
+      const key = openKey(read, authority.spkiSha256);
       const outcomes: SubmitOutcome[] = [];
       for (const { issuanceId, intent } of intents) {
         if ('code' in key) outcomes.push({ kind: 'unavailable', issuanceId, ...key });
@@ -60,7 +60,7 @@ export function createSoftwareBackend(options: SoftwareBackendOptions): SigningB
       return outcomes;
     },
     async signCrl(tbsDer) {
-      const key = openKey(path, authority.spkiSha256);
+      const key = openKey(read, authority.spkiSha256);
       if ('code' in key) throw new SealwrightError('backend-unavailable', { message: `${key.code}: ${key.message}` });
       const signature = await signWithKeyFile(key, authority.signingAlgorithm, tbsDer);
       return assembleCertificate(tbsDer, authority.signingAlgorithm, signature);
@@ -73,9 +73,12 @@ export function createSoftwareBackend(options: SoftwareBackendOptions): SigningB
 }
 
 /** Read again for each batch: a file that was replaced or opened to others stops the next one. */
-function openKey(path: string, spkiSha256: string): SoftwareKey | { readonly code: string; readonly message: string } {
+function openKey(
+  read: () => SoftwareKey,
+  spkiSha256: string,
+): SoftwareKey | { readonly code: string; readonly message: string } {
   try {
-    const key = readKeyFile(path);
+    const key = read();
     if (key.publicKey.sha256 === spkiSha256) return key;
     return { code: 'key-changed', message: "the key file holds another key than the CA's certificate names" };
   } catch (error) {
@@ -98,10 +101,10 @@ async function submitOne(
   return { kind: 'signed', issuanceId, certificateDer: assembleCertificate(intent.tbsDer, algorithm, signature) };
 }
 
-function describe(path: string, readAt: number): KeyDescription {
+function describe(read: () => SoftwareKey, readAt: number): KeyDescription {
   const evidence = { source: 'process', model: 'software', securityLevel: 0, cmvpStatus: 'unknown', readAt } as const;
   try {
-    const { publicKey } = readKeyFile(path);
+    const { publicKey } = read();
     return {
       ...evidence,
       keyId: `sha256:${publicKey.sha256}`,

@@ -1,12 +1,5 @@
 /** CA keys as PKCS#8 PEM files, mode 600, in a folder of the state. For the dev stage only. */
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  type SignKeyObjectInput,
-  sign as signNow,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign as signNow } from 'node:crypto';
 import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -41,8 +34,25 @@ export function keyFilePath(folder: string, reference: string): string {
   return join(folder, `${reference}.pem`);
 }
 
-/** Reads a key; nothing is remembered between calls. Throws KeyFileError. */
+/** Reads a key. Throws KeyFileError. */
 export function readKeyFile(path: string): SoftwareKey {
+  return keyFileReader(path)();
+}
+
+/**
+ * Reads a key each time it is called: a file that was replaced, opened to others or removed is found out. What is remembered
+ * is only what the same bytes were parsed to. Throws KeyFileError.
+ */
+export function keyFileReader(path: string): () => SoftwareKey {
+  let known: { readonly bytes: Buffer; readonly key: SoftwareKey } | undefined;
+  return () => {
+    const bytes = readOwnFile(path);
+    if (known === undefined || !known.bytes.equals(bytes)) known = { bytes, key: parseKey(bytes) };
+    return known.key;
+  };
+}
+
+function readOwnFile(path: string): Buffer {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new KeyFileError('key-missing', 'the key file is not there');
   if ((found.mode & 0o077) !== 0) {
@@ -52,7 +62,15 @@ export function readKeyFile(path: string): SoftwareKey {
     );
   }
   try {
-    const privateKey = createPrivateKey(readFileSync(path));
+    return readFileSync(path);
+  } catch (cause) {
+    throw new KeyFileError('key-file-unreadable', 'the key file cannot be read', cause);
+  }
+}
+
+function parseKey(bytes: Buffer): SoftwareKey {
+  try {
+    const privateKey = createPrivateKey(bytes);
     const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
     return { privateKey, publicKey: parseSubjectPublicKey(spki) };
   } catch (cause) {
@@ -91,12 +109,8 @@ export function ensureKeyFile(path: string, folder: string, keyAlgorithm: CaKeyA
 }
 
 const signOnThreadPool = promisify(
-  (
-    hash: string,
-    message: Uint8Array,
-    key: SignKeyObjectInput,
-    done: (error: Error | null, signature: Buffer) => void,
-  ) => signNow(hash, message, key, done),
+  (hash: string, message: Uint8Array, key: KeyObject, done: (error: Error | null, signature: Buffer) => void) =>
+    signNow(hash, message, key, done),
 );
 
 /**
@@ -112,6 +126,6 @@ export async function signWithKeyFile(
   if (key.publicKey.info.kind !== family)
     throw new RangeError(`a ${key.publicKey.keyType} key does not sign with ${algorithm}`);
   const hash = caSigningAlgorithmHash(algorithm);
-  if (family === 'ec') return signNow(hash, message, { key: key.privateKey, dsaEncoding: 'der' });
-  return signOnThreadPool(hash, message, { key: key.privateKey });
+  if (family === 'ec') return signNow(hash, message, key.privateKey);
+  return signOnThreadPool(hash, message, key.privateKey);
 }

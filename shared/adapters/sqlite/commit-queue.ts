@@ -1,36 +1,50 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { createPace, type Pace, type Want } from './pace.ts';
 import { StorageError, storageErrorOf } from './storage-error.ts';
 
 /**
- * Group commit: the writes of all callers that meet in one turn of the event loop share one transaction, and so one
- * fsync (about 3 × the throughput of a commit each, with synchronous FULL).
+ * Group commit: the writes of all callers that come together share one transaction, and so one fsync. A write is made when
+ * it is handed in, and is durable with the COMMIT of its group; groups are committed in the order they were made, so that
+ * what is durable rests on nothing that is not.
  *
- * A write is a closure over prepared statements. It may run twice, so it changes nothing but the database; and since no
- * savepoint guards it, it makes every check before its first statement that writes.
+ * A write is a closure over prepared statements that changes nothing but the database. One that throws leaves no trace, and
+ * takes nothing from those beside it.
  */
 export interface CommitQueue {
   /**
-   * Runs `work` in the next group; resolves with its answer after COMMIT. Rejects with what `work` threw, or with a
-   * `StorageError`; `ledger-overloaded` when the queue is full. `committed` is called after COMMIT, before any caller goes on.
+   * Makes the write and resolves with its answer after COMMIT. Rejects with what `work` threw, or with a `StorageError`;
+   * `ledger-overloaded` when too many wait. `committed` is called after COMMIT, before any caller goes on.
    */
   submit<T>(work: () => T, committed?: (answer: T) => void): Promise<T>;
-  /** The same for many: all are queued or, when they do not fit, none. */
+  /** The same for many: all are taken or, when they do not fit, none. */
   submitAll<T>(
     works: readonly (() => T)[],
     committed?: (answer: T, index: number) => void,
   ): Promise<readonly PromiseSettledResult<T>[]>;
+  /**
+   * As `submit`, but resolves as soon as the write is made and every reader of this connection sees it. Nothing may leave the
+   * process that rests on it before `durable()`, or a later `submit`, has resolved.
+   */
+  apply<T>(work: () => T, committed?: (answer: T) => void): Promise<T>;
+  applyAll<T>(
+    works: readonly (() => T)[],
+    committed?: (answer: T, index: number) => void,
+  ): Promise<readonly PromiseSettledResult<T>[]>;
+  /** Resolves when every write made so far is durable. Rejects with a `StorageError` when that cannot be said. */
+  durable(): Promise<void>;
+  /** Number of the transaction that is open, undefined when none is: what was written since it began is not durable. */
+  open(): number | undefined;
   stats(): CommitStats;
-  /** Commits what waits and refuses what comes after. */
+  /** Commits what was made and what waits, and refuses what comes after. */
   close(): void;
 }
 
 export interface CommitStats {
-  /** Groups tried. */
+  /** Transactions that were to be committed. */
   readonly flushes: number;
   /** Writes durable so far. */
   readonly operations: number;
-  /** Groups taken apart because one of their writes threw. */
-  readonly isolations: number;
+  /** Writes that wait for room in a transaction. */
   readonly queued: number;
 }
 
@@ -39,10 +53,44 @@ export interface CommitQueueOptions {
   /** Writes in one transaction at most. */
   readonly flushOperationsMax: number;
   readonly queuedOperationsMax: number;
-  /** Writes what the closures of a transaction have gathered (sums), once, before its COMMIT. */
-  readonly beforeCommit?: () => void;
-  /** Forgets what was gathered: called before each transaction. */
-  readonly beforeGroup?: () => void;
+  /** What the closures gather beside the database (sums), to be written once a transaction. */
+  readonly gathered?: Gathered;
+  readonly pace?: Pace;
+}
+
+export interface Gathered {
+  /** What the write that just ended has gathered counts. */
+  keep(): void;
+  /** It threw: what it has gathered does not. */
+  drop(): void;
+  /** Writes what was kept, before COMMIT. */
+  write(): void;
+  /** What was kept is durable. */
+  committed(): void;
+  /** The transaction is rolled back, and with it what was kept. */
+  lost(): void;
+}
+
+export const nothingGathered: Gathered = {
+  keep: () => undefined,
+  drop: () => undefined,
+  write: () => undefined,
+  committed: () => undefined,
+  lost: () => undefined,
+};
+
+/** Several that gather, as one. */
+export function gatheredTogether(parts: readonly Gathered[]): Gathered {
+  const each = (method: keyof Gathered) => () => {
+    for (const part of parts) part[method]();
+  };
+  return {
+    keep: each('keep'),
+    drop: each('drop'),
+    write: each('write'),
+    committed: each('committed'),
+    lost: each('lost'),
+  };
 }
 
 interface Operation {
@@ -50,151 +98,218 @@ interface Operation {
   readonly committed: ((answer: unknown) => void) | undefined;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: unknown) => void;
+  readonly early: boolean;
+}
+
+/** A transaction that is open. */
+interface Group {
+  readonly number: number;
+  readonly made: { readonly operation: Operation; readonly answer: unknown }[];
+  /** Callers that wait for its COMMIT. */
+  waiters: number;
+  readonly barriers: { readonly resolve: () => void; readonly reject: (error: unknown) => void }[];
 }
 
 export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
-  const { flushOperationsMax, queuedOperationsMax } = options;
-  const counts = { flushes: 0, operations: 0, isolations: 0 };
-  const commitGroup = createGroupCommit(createTransaction(options), counts);
+  const { flushOperationsMax, queuedOperationsMax, pace = createPace() } = options;
+  const transaction = createTransaction(options);
+  const counts = { flushes: 0, operations: 0 };
   let queue: Operation[] = [];
-  let scheduled = false;
+  let group: Group | undefined;
+  let number = 0;
   let closed = false;
+  const want: Want = { count: () => group?.waiters ?? 0, go: () => flush(), last: true };
 
   function admit(count: number): void {
     if (closed) throw new StorageError('storage-closed', 'the store is closed');
-    if (queue.length + count > queuedOperationsMax) {
-      throw new StorageError(
-        'ledger-overloaded',
-        `${queue.length} writes wait already, of at most ${queuedOperationsMax}`,
-      );
+    if ((group?.made.length ?? 0) + queue.length + count > queuedOperationsMax) {
+      throw new StorageError('ledger-overloaded', `more than ${queuedOperationsMax} writes would wait`);
     }
   }
 
-  function schedule(): void {
-    if (scheduled || queue.length === 0) return;
-    scheduled = true;
-    // The check phase comes after all input that is ready has been read: every request of this turn joins the group.
-    setImmediate(() => {
-      scheduled = false;
-      flush();
-      schedule();
-    });
-  }
-
-  function enqueue<T>(work: () => T, committed: ((answer: T) => void) | undefined): Promise<T> {
+  function enqueue<T>(work: () => T, committed: ((answer: T) => void) | undefined, early: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      queue.push({
+      const operation: Operation = {
         work,
         committed: committed as ((answer: unknown) => void) | undefined,
         resolve: resolve as (answer: unknown) => void,
         reject,
-      });
+        early,
+      };
+      if (queue.length > 0 || (group?.made.length ?? 0) >= flushOperationsMax) queue.push(operation);
+      else make(operation);
+      pace.ask(want);
     });
   }
 
+  /** Makes one write within the open transaction, or in a new one. */
+  function make(operation: Operation): void {
+    const isFirst = group === undefined;
+    group ??= { number: ++number, made: [], waiters: 0, barriers: [] };
+    const outcome = transaction.make(operation.work, isFirst);
+    if (outcome.kind === 'threw') {
+      if (isFirst) group = undefined;
+      operation.reject(outcome.error);
+      return;
+    }
+    if (outcome.kind === 'lost') {
+      operation.reject(outcome.error);
+      fail(outcome.error);
+      return;
+    }
+    group.made.push({ operation, answer: outcome.answer });
+    if (operation.early) operation.resolve(outcome.answer);
+    else group.waiters += 1;
+  }
+
+  /** The open transaction is gone, and everything that was made in it. */
+  function fail(error: StorageError): void {
+    const lost = group;
+    group = undefined;
+    if (lost === undefined) return;
+    counts.flushes += 1;
+    for (const { operation } of lost.made) if (!operation.early) operation.reject(error);
+    for (const barrier of lost.barriers) barrier.reject(error);
+  }
+
   function flush(): void {
-    if (queue.length === 0) return;
-    const group = queue.length <= flushOperationsMax ? queue : queue.slice(0, flushOperationsMax);
-    queue = group === queue ? [] : queue.slice(flushOperationsMax);
-    commitGroup(group);
+    const done = group;
+    if (done !== undefined) {
+      const error = transaction.commit();
+      if (error !== undefined) {
+        fail(error);
+      } else {
+        group = undefined;
+        counts.flushes += 1;
+        counts.operations += done.made.length;
+        for (const { operation, answer } of done.made) if (!operation.early) operation.resolve(answer);
+        for (const barrier of done.barriers) barrier.resolve();
+        for (const { operation, answer } of done.made) operation.committed?.(answer);
+      }
+    }
+    const waiting = queue;
+    queue = [];
+    for (const [index, operation] of waiting.entries()) {
+      if ((group?.made.length ?? 0) >= flushOperationsMax) {
+        queue = waiting.slice(index);
+        break;
+      }
+      make(operation);
+    }
+    if (group !== undefined || queue.length > 0) pace.ask(want);
+  }
+
+  async function all<T>(
+    works: readonly (() => T)[],
+    committed: ((answer: T, index: number) => void) | undefined,
+    early: boolean,
+  ): Promise<readonly PromiseSettledResult<T>[]> {
+    admit(works.length);
+    return Promise.allSettled(
+      works.map((work, index) =>
+        enqueue(work, committed === undefined ? undefined : (answer) => committed(answer, index), early),
+      ),
+    );
   }
 
   return {
     async submit(work, committed) {
       admit(1);
-      const answer = enqueue(work, committed);
-      schedule();
-      return answer;
+      return enqueue(work, committed, false);
     },
-    async submitAll(works, committed) {
-      admit(works.length);
-      const answers = works.map((work, index) =>
-        enqueue(work, committed === undefined ? undefined : (answer) => committed(answer, index)),
-      );
-      schedule();
-      return Promise.allSettled(answers);
+    submitAll: (works, committed) => all(works, committed, false),
+    async apply(work, committed) {
+      admit(1);
+      return enqueue(work, committed, true);
     },
+    applyAll: (works, committed) => all(works, committed, true),
+    async durable() {
+      const open = group;
+      if (open === undefined) return;
+      open.waiters += 1;
+      pace.ask(want);
+      await new Promise<void>((resolve, reject) => void open.barriers.push({ resolve, reject }));
+    },
+    open: () => group?.number,
     stats: () => ({ ...counts, queued: queue.length }),
     close() {
       closed = true;
-      while (queue.length > 0) flush();
+      while (group !== undefined || queue.length > 0) flush();
     },
   };
 }
 
-/** Commits a group in one transaction or, when one of its writes throws, each in a transaction of its own. */
-function createGroupCommit(
-  transaction: Transaction,
-  counts: { flushes: number; operations: number; isolations: number },
-): (group: readonly Operation[]) => void {
-  function settle(group: readonly Operation[], answers: readonly unknown[]): void {
-    counts.operations += group.length;
-    for (let index = 0; index < group.length; index++) group[index]!.resolve(answers[index]);
-    for (let index = 0; index < group.length; index++) group[index]!.committed?.(answers[index]);
-  }
+type Made =
+  | { readonly kind: 'made'; readonly answer: unknown }
+  /** The closure threw; the transaction stands as it was before it. */
+  | { readonly kind: 'threw'; readonly error: unknown }
+  /** The world failed: the transaction is rolled back, and no other write of it would have fared better. */
+  | { readonly kind: 'lost'; readonly error: StorageError };
 
-  function isolate(group: readonly Operation[]): void {
-    counts.isolations += 1;
-    for (const operation of group) {
-      const alone = transaction([operation]);
-      if (alone.kind === 'committed') settle([operation], alone.answers);
-      else refuse([operation], alone.error);
-    }
-  }
-
-  return (group) => {
-    counts.flushes += 1;
-    const outcome = transaction(group);
-    if (outcome.kind === 'committed') settle(group, outcome.answers);
-    else if (outcome.kind === 'storage' || group.length === 1) refuse(group, outcome.error);
-    else isolate(group);
-  };
+interface Transaction {
+  make(work: () => unknown, isFirst: boolean): Made;
+  /** Undefined, or why nothing of it was committed, as far as is known. */
+  commit(): StorageError | undefined;
 }
 
-function refuse(group: readonly Operation[], error: unknown): void {
-  for (const operation of group) operation.reject(error);
-}
-
-type TransactionOutcome =
-  | { readonly kind: 'committed'; readonly answers: readonly unknown[] }
-  /** The world failed: no write of the group would have fared better alone. */
-  | { readonly kind: 'storage'; readonly error: StorageError }
-  /** A closure threw. */
-  | { readonly kind: 'threw'; readonly error: unknown };
-
-type Transaction = (group: readonly Operation[]) => TransactionOutcome;
-
-/** Runs closures in one transaction: all of them are durable, or none has left a trace. */
-function createTransaction(options: CommitQueueOptions): Transaction {
-  const { database, beforeCommit, beforeGroup } = options;
+function createTransaction({ database, gathered }: CommitQueueOptions): Transaction {
   const begin = database.prepare('BEGIN IMMEDIATE');
   const commit = database.prepare('COMMIT');
   const rollback = database.prepare('ROLLBACK');
-  function undo(): void {
-    // After some errors (SQLITE_FULL, SQLITE_IOERR) SQLite has rolled back by itself.
-    if (database.isTransaction) rollback.run();
-  }
-  return (group) => {
-    beforeGroup?.();
+  const savepoint = database.prepare('SAVEPOINT operation');
+  const release = database.prepare('RELEASE operation');
+  const rollbackTo = database.prepare('ROLLBACK TO operation');
+
+  /** After some errors (SQLITE_FULL, SQLITE_IOERR) SQLite has rolled back by itself. */
+  function undo(error: unknown): StorageError {
+    gathered?.lost();
     try {
-      // One that could not be undone then, because the disk was gone: nothing of it was committed.
-      undo();
-      begin.run();
-      const answers = group.map((operation) => operation.work());
-      beforeCommit?.();
-      commit.run();
-      return { kind: 'committed', answers };
-    } catch (error) {
-      try {
-        undo();
-      } catch (undoError) {
-        return {
-          kind: 'storage',
-          error: new StorageError('storage-failed', 'a transaction could not be rolled back', undoError),
-        };
-      }
-      const storage = storageErrorOf(error);
-      return storage === undefined ? { kind: 'threw', error } : { kind: 'storage', error: storage };
+      if (database.isTransaction) rollback.run();
+    } catch (undoError) {
+      // Nothing of it was committed; the next transaction begins by undoing it.
+      return new StorageError('storage-failed', 'a transaction could not be rolled back', undoError);
     }
+    return storageErrorOf(error) ?? new StorageError('storage-failed', 'a transaction was not committed', error);
+  }
+
+  return {
+    make(work, isFirst) {
+      try {
+        if (isFirst) {
+          if (database.isTransaction) rollback.run();
+          begin.run();
+        }
+        savepoint.run();
+      } catch (error) {
+        return { kind: 'lost', error: undo(error) };
+      }
+      try {
+        const answer = work();
+        release.run();
+        gathered?.keep();
+        return { kind: 'made', answer };
+      } catch (error) {
+        gathered?.drop();
+        if (storageErrorOf(error) !== undefined) return { kind: 'lost', error: undo(error) };
+        try {
+          rollbackTo.run();
+          release.run();
+          if (isFirst) rollback.run();
+        } catch (undoError) {
+          return { kind: 'lost', error: undo(undoError) };
+        }
+        return { kind: 'threw', error };
+      }
+    },
+    commit() {
+      try {
+        gathered?.write();
+        commit.run();
+        gathered?.committed();
+        return undefined;
+      } catch (error) {
+        return undo(error);
+      }
+    },
   };
 }

@@ -7,21 +7,20 @@ import {
   countedValues,
 } from '../../inventory/counted.ts';
 import type { CounterRow } from '../../issuance/ports.ts';
+import type { Gathered } from './commit-queue.ts';
 
 /**
  * The counters of the blast radius. What the writes of one transaction count is gathered here and written once before
  * its COMMIT: a batch of certificates of one owner costs six updates, not six each.
  */
-export interface Counters {
+export interface Counters extends Gathered {
   count(change: 'issued' | 'revoked', certificate: Counted): void;
-  forget(): void;
-  write(): void;
   read(caId: string): readonly CounterRow[];
 }
 
 type Key = readonly [caId: string, dimension: CountedDimension, value: string, bucketMs: number, bucketStart: number];
 
-interface Gathered {
+interface Sum {
   readonly key: Key;
   issued: number;
   revoked: number;
@@ -34,11 +33,14 @@ export function createCounters(database: DatabaseSync): Counters {
   const select = database.prepare(`
     SELECT dimension, value, bucket_start AS bucketStart, bucket_ms AS bucketMs, issued, revoked FROM counters
     WHERE ca_id = ? ORDER BY dimension, value, bucket_ms, bucket_start`);
-  const gathered = new Map<string, Gathered>();
+  const gathered = new Map<string, Sum>();
+  /** Counted by the write that is being made. */
+  let counted: { readonly change: 'issued' | 'revoked'; readonly certificate: Counted }[] = [];
 
   function countOne(change: 'issued' | 'revoked', key: Key, notAfter: number): void {
-    // JSON keeps apart fields that a separator could run together.
-    const text = JSON.stringify(key);
+    const [caId, dimension, value, bucketMs, bucketStart] = key;
+    // The length keeps apart what a separator could run together.
+    const text = `${dimension} ${bucketMs} ${bucketStart} ${caId.length} ${caId}${value}`;
     let sum = gathered.get(text);
     if (sum === undefined) {
       sum = { key, issued: 0, revoked: 0, notAfterFirst: notAfter, notAfterLast: notAfter };
@@ -49,15 +51,26 @@ export function createCounters(database: DatabaseSync): Counters {
     sum.notAfterLast = Math.max(sum.notAfterLast, notAfter);
   }
 
+  function sumUp(change: 'issued' | 'revoked', certificate: Counted): void {
+    const { caId, notBefore, notAfter } = certificate;
+    const { bucketStart, bucketMs } = bucketOf(notBefore, notAfter);
+    const values = countedValues(certificate);
+    for (const dimension of countedDimensions)
+      countOne(change, [caId, dimension, values[dimension], bucketMs, bucketStart], notAfter);
+  }
+
   return {
-    count(change, certificate) {
-      const { caId, notBefore, notAfter } = certificate;
-      const { bucketStart, bucketMs } = bucketOf(notBefore, notAfter);
-      const values = countedValues(certificate);
-      for (const dimension of countedDimensions)
-        countOne(change, [caId, dimension, values[dimension], bucketMs, bucketStart], notAfter);
+    count: (change, certificate) => void counted.push({ change, certificate }),
+    keep() {
+      if (counted.length === 0) return;
+      for (const { change, certificate } of counted) sumUp(change, certificate);
+      counted = [];
     },
-    forget: () => gathered.clear(),
+    drop() {
+      counted = [];
+    },
+    committed: () => gathered.clear(),
+    lost: () => gathered.clear(),
     write() {
       for (const sum of gathered.values()) writeRow(sum);
     },
@@ -69,7 +82,7 @@ export function createCounters(database: DatabaseSync): Counters {
  * Writes a counter and the sums of its value. A bucket that was taken off `standing` as expired stays off: what is counted in
  * it now has expired already, and what is revoked in it stands no more.
  */
-function createRowWriter(database: DatabaseSync): (gathered: Gathered) => void {
+function createRowWriter(database: DatabaseSync): (sum: Sum) => void {
   const add = database.prepare(`
     INSERT INTO counters (ca_id, dimension, value, bucket_ms, bucket_start, issued, revoked, not_after_first, not_after_last)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

@@ -1,14 +1,19 @@
 import { StorageError, storageErrorOf } from './storage-error.ts';
 
-/** A port whose methods throw `StorageError` where SQLite failed below them, on reads as on writes. */
-export function guarded<T extends object>(port: T): T {
+/**
+ * A port whose methods throw `StorageError` where SQLite failed below them, on reads as on writes. `settled` is awaited before
+ * an answer is given: `CommitQueue.durable`, where what is read may rest on writes that are not on the disk yet.
+ */
+export function guarded<T extends object>(port: T, settled?: () => Promise<void>): T {
   const methods = Object.entries(port).map(([name, value]) => {
     if (typeof value !== 'function') return [name, value];
     return [
       name,
       async (...parameters: unknown[]) => {
         try {
-          return await value(...parameters);
+          const answer = await value(...parameters);
+          if (settled !== undefined) await settled();
+          return answer;
         } catch (error) {
           throw worldErrorOf(error);
         }

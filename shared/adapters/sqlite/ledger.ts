@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { issuanceIdOf, parseIssuanceId } from '../../issuance/ids.ts';
+import { issuanceIdOf, parseIssuanceId, requestIdOfIssuance } from '../../issuance/ids.ts';
 import type { IssuanceRecord, NewIssuance } from '../../issuance/issuance-record.ts';
 import { type IssuanceState, isPending } from '../../issuance/issuance-state.ts';
 import type { IssuanceLedger, NameHold, ReceiveOutcome, StaleIssuance } from '../../issuance/ports.ts';
@@ -11,6 +11,7 @@ import type { CommitQueue } from './commit-queue.ts';
 import type { Counters } from './counters.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
 import { createMoves } from './moves.ts';
+import type { RecordMemory } from './record-memory.ts';
 import { createSerialReads } from './serial-reads.ts';
 
 /** Issuances one call may ask for, and rows one may be answered. */
@@ -22,26 +23,50 @@ export interface LedgerParts {
   readonly database: DatabaseSync;
   readonly commits: CommitQueue;
   readonly counters: Counters;
+  readonly memory: RecordMemory;
+  /** See `SqliteStoreOptions`. */
+  readonly early: boolean;
   /** Called after the commit that settles an issuance. */
   readonly onSettled: (issuanceId: string) => void;
 }
 
-/** The ledger on SQLite. Reads see what is committed; writes go through the commit queue. */
+/** The ledger on SQLite. Writes go through the commit queue; what is read of an issuance is answered when it is durable. */
 export function createLedger(parts: LedgerParts): IssuanceLedger {
   const { database, commits, counters } = parts;
+  const touched = createTouched(commits);
   return {
-    receive: createReceive(parts),
-    advance: createAdvance(parts),
-    ...createReads(database),
+    receive: createReceive(parts, touched),
+    advance: createAdvance(parts, touched),
+    ...createReads(parts, touched),
     ...createSerialReads(database),
     ...createHolds(database, commits),
-    noteAttempts: createNoteAttempts(database, commits),
+    noteAttempts: createNoteAttempts(parts),
     counters: async (caId) => counters.read(caId),
     leaseCrlSlots: createLeaseCrlSlots(database, commits),
   };
 }
 
-function createReceive({ database, commits }: LedgerParts): IssuanceLedger['receive'] {
+/** The requests whose issuances the open transaction has written. */
+interface Touched {
+  add(requestId: string): void;
+  has(requestId: string): boolean;
+}
+
+function createTouched(commits: CommitQueue): Touched {
+  const requestIds = new Set<string>();
+  let transaction: number | undefined;
+  return {
+    add(requestId) {
+      const open = commits.open();
+      if (open !== transaction) requestIds.clear();
+      transaction = open;
+      requestIds.add(requestId);
+    },
+    has: (requestId) => transaction !== undefined && transaction === commits.open() && requestIds.has(requestId),
+  };
+}
+
+function createReceive({ database, commits, early, memory }: LedgerParts, touched: Touched): IssuanceLedger['receive'] {
   const ordinalMax = database.prepare('SELECT max(ordinal) AS ordinal FROM issuances WHERE request_id = ?');
   const count = database.prepare(
     'UPDATE credentials SET used = used + 1 WHERE id = ? AND revoked_at IS NULL AND used < count_max',
@@ -96,14 +121,20 @@ function createReceive({ database, commits }: LedgerParts): IssuanceLedger['rece
       n.receivedAt,
       JSON.stringify({ principal, credentialId, policyVersion, caId, generation, csrSha256 }),
     );
-    return { kind: 'received', record: receivedRecord(n) };
+    const record = receivedRecord(n);
+    memory.put({ issuance: Number(issuance), record });
+    return { kind: 'received', record };
   }
 
   return async (issuance) => {
     const issuanceId = issuanceIdOf(issuance.requestId, issuance.ordinal);
     invariant(parseIssuanceId(issuanceId) !== undefined, 'out-of-bounds', 'the request id or ordinal is malformed');
     invariant(issuance.names.length <= namesCountMax, 'out-of-bounds', `${issuance.names.length} names`);
-    return commits.submit(() => write(issuance));
+    const work = () => {
+      touched.add(issuance.requestId);
+      return write(issuance);
+    };
+    return early ? commits.apply(work) : commits.submit(work);
   };
 }
 
@@ -118,13 +149,19 @@ function receivedRecord(issuance: NewIssuance): IssuanceRecord {
   };
 }
 
+/** What is asked of a backend after these moves rests on them: they are answered when they are durable. */
+const callsRestOn: ReadonlySet<IssuanceState> = new Set(['intended', 'submitted', 'revoked']);
+
 /**
  * A `PreparedIssuance` is redeemed after the COMMIT of its intent and only when the move was made: a backend, which
  * signs what is redeemed, can then never sign an intent that is not in the ledger, whatever became of the call. Until
  * then it counts as in flight, so that no second call can use it.
  */
-function createAdvance({ database, commits, counters, onSettled }: LedgerParts): IssuanceLedger['advance'] {
-  const apply = createMoves(database, counters);
+function createAdvance(
+  { database, commits, counters, early, memory, onSettled }: LedgerParts,
+  touched: Touched,
+): IssuanceLedger['advance'] {
+  const apply = createMoves(database, counters, memory);
   const inFlight = new Set<PreparedIssuance>();
 
   return async (transitions) => {
@@ -132,8 +169,13 @@ function createAdvance({ database, commits, counters, onSettled }: LedgerParts):
     const prepared = transitions.flatMap((transition) => (transition.to === 'intended' ? [transition.prepared] : []));
     for (const one of prepared) inFlight.add(one);
     try {
-      const results = await commits.submitAll(
-        transitions.map((transition) => () => apply(transition)),
+      const answered =
+        early && !transitions.some(({ to }) => callsRestOn.has(to)) ? commits.applyAll : commits.submitAll;
+      const results = await answered(
+        transitions.map((transition) => () => {
+          touched.add(requestIdOfIssuance(issuanceIdOfTransition(transition)));
+          return apply(transition);
+        }),
         (outcome, index) => {
           const transition = transitions[index]!;
           if (outcome.kind === 'moved' && !isPending(transition.to)) onSettled(issuanceIdOfTransition(transition));
@@ -158,7 +200,10 @@ type Reads = Pick<IssuanceLedger, 'current' | 'get' | 'getMany' | 'stale' | 'uns
 
 const unsettledStates = ['received', 'approved', 'intended', 'submitted', 'orphan-suspected', 'misissued'] as const;
 
-function createReads(database: DatabaseSync): Reads {
+/** What a record says in these states is read again by the next stage only, and decided upon there. */
+const withinPipeline: ReadonlySet<IssuanceState> = new Set(['received', 'approved']);
+
+function createReads({ database, commits, early, memory }: LedgerParts, touched: Touched): Reads {
   const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
   const newest = database.prepare(`${recordQuery} WHERE i.request_id = ? ORDER BY i.ordinal DESC LIMIT 1`);
   // The list is that of the index, word for word: SQLite uses a partial index only for a condition it finds in the query.
@@ -169,6 +214,8 @@ function createReads(database: DatabaseSync): Reads {
     WHERE ${unsettled} AND ca_id = ? GROUP BY state`);
 
   function get(issuanceId: string): IssuanceRecord | undefined {
+    const remembered = memory.get(issuanceId);
+    if (remembered !== undefined) return remembered.record;
     const id = parseIssuanceId(issuanceId);
     const row = id === undefined ? undefined : byId.get(id.requestId, id.ordinal);
     return row === undefined ? undefined : recordOf(row as unknown as IssuanceRow);
@@ -177,12 +224,22 @@ function createReads(database: DatabaseSync): Reads {
   return {
     async current(requestId) {
       const row = newest.get(requestId);
-      return row === undefined ? undefined : recordOf(row as unknown as IssuanceRow);
+      if (row === undefined) return undefined;
+      if (touched.has(requestId)) await commits.durable();
+      return recordOf(row as unknown as IssuanceRow);
     },
-    get: async (issuanceId) => get(issuanceId),
+    async get(issuanceId) {
+      const record = get(issuanceId);
+      if (record !== undefined && touched.has(record.requestId)) await commits.durable();
+      return record;
+    },
     async getMany(issuanceIds) {
       invariant(issuanceIds.length <= readCountMax, 'out-of-bounds', `${issuanceIds.length} issuances in one call`);
-      return issuanceIds.map(get);
+      const records = issuanceIds.map(get);
+      const waits = (record: IssuanceRecord | undefined) =>
+        record !== undefined && !(early && withinPipeline.has(record.state)) && touched.has(record.requestId);
+      if (records.some(waits)) await commits.durable();
+      return records;
     },
     async stale(state, stateAtBefore, countMax) {
       const isWatched = (unsettledStates as readonly IssuanceState[]).includes(state);
@@ -233,7 +290,7 @@ function createHolds(database: DatabaseSync, commits: CommitQueue): Pick<Issuanc
   };
 }
 
-function createNoteAttempts(database: DatabaseSync, commits: CommitQueue): IssuanceLedger['noteAttempts'] {
+function createNoteAttempts({ commits, database, memory }: LedgerParts): IssuanceLedger['noteAttempts'] {
   const note = database.prepare(
     'UPDATE issuances SET attempts = attempts + 1, last_error = ? WHERE request_id = ? AND ordinal = ?',
   );
@@ -241,6 +298,7 @@ function createNoteAttempts(database: DatabaseSync, commits: CommitQueue): Issua
     invariant(attempts.length <= transitionsCountMax, 'out-of-bounds', `${attempts.length} attempts in one call`);
     const works = attempts.map(({ issuanceId, error }) => () => {
       const id = parseIssuanceId(issuanceId);
+      memory.forget(issuanceId);
       if (id !== undefined) note.run(JSON.stringify(error), id.requestId, id.ordinal);
     });
     for (const result of await commits.submitAll(works)) if (result.status === 'rejected') throw result.reason;

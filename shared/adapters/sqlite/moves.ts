@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Counted } from '../../inventory/counted.ts';
 import { assertNever } from '../../issuance/errors.ts';
 import { parseIssuanceId } from '../../issuance/ids.ts';
+import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
 import type { IssuanceState } from '../../issuance/issuance-state.ts';
 import type { AdvanceOutcome, Transition } from '../../issuance/ports.ts';
 import { sha256Hex } from '../../pki/hash.ts';
@@ -10,6 +11,7 @@ import { invariant } from '../ledger/ledger-fault.ts';
 import { issuanceIdOfTransition } from '../ledger/transition-checks.ts';
 import { createContactNotes } from './contact-samples.ts';
 import type { Counters } from './counters.ts';
+import { type RecordMemory, recordAfter } from './record-memory.ts';
 
 /** RFC 5280 5.3.1. The reason after which a key is refused for ever. */
 const compromise = 'keyCompromise';
@@ -24,21 +26,35 @@ interface Standing {
   readonly state: IssuanceState;
   readonly ca_id: string;
   readonly serial: string | null;
+  /** Where it is remembered. */
+  readonly record: IssuanceRecord | undefined;
 }
 
-interface Request {
-  readonly owner: string;
-  readonly fleet: string;
-  readonly profile: string;
-  readonly key_type: string;
-  readonly credential_id: string;
-  readonly spki_sha256: string;
-  readonly names: string;
-  readonly received_at: number;
+/** What moves need of a request. */
+type Request = Pick<
+  IssuanceRecord,
+  'owner' | 'fleet' | 'profile' | 'keyType' | 'credentialId' | 'spkiSha256' | 'names' | 'receivedAt'
+>;
+
+function createRequestReads(prepare: Prepare): (standing: Standing) => Request {
+  const requestOf = prepare(
+    `SELECT owner, fleet, profile, key_type AS keyType, credential_id AS credentialId, spki_sha256 AS spkiSha256, names,
+      received_at AS receivedAt FROM requests WHERE issuance = ?`,
+  );
+  return ({ issuance, record }) => {
+    if (record !== undefined) return record;
+    const row = requestOf.get(issuance) as unknown as Request & { readonly names: unknown };
+    return { ...row, names: JSON.parse(row.names as unknown as string) as string[] };
+  };
 }
 
-function countedOf(caId: string, request: Request, notBefore: number, notAfter: number): Counted {
-  const { owner, fleet, profile, key_type: keyType, credential_id: credentialId } = request;
+function countedOf(
+  caId: string,
+  request: Omit<Counted, 'caId' | 'notBefore' | 'notAfter'>,
+  notBefore: number,
+  notAfter: number,
+): Counted {
+  const { owner, fleet, profile, keyType, credentialId } = request;
   return { caId, owner, fleet, profile, keyType, credentialId, notBefore, notAfter };
 }
 
@@ -46,15 +62,20 @@ function countedOf(caId: string, request: Request, notBefore: number, notAfter: 
  * Makes the function that applies one transition, inside a transaction of the commit queue. It answers before it has
  * written anything unless it answers `moved`: no savepoint takes back half a move.
  */
-export function createMoves(database: DatabaseSync, counters: Counters): (transition: Transition) => AdvanceOutcome {
+export function createMoves(
+  database: DatabaseSync,
+  counters: Counters,
+  memory: RecordMemory,
+): (transition: Transition) => AdvanceOutcome {
   const prepare = (sql: string) => database.prepare(sql);
   const standingOf = prepare(
     'SELECT issuance, state, ca_id, serial FROM issuances WHERE request_id = ? AND ordinal = ?',
   );
   const addHistory = prepare('INSERT INTO history (issuance, at, from_state, to_state, detail) VALUES (?, ?, ?, ?, ?)');
-  const approve = createApprove(prepare);
+  const requestOf = createRequestReads(prepare);
+  const approve = createApprove(prepare, requestOf);
   const intend = createIntend(prepare);
-  const issue = createIssue(prepare, counters);
+  const issue = createIssue(prepare, requestOf, counters);
   const revoke = createRevoke(prepare, counters);
   const setState = prepare('UPDATE issuances SET state = ?, state_at = ? WHERE issuance = ?');
   const setError = prepare('UPDATE issuances SET state = ?, state_at = ?, last_error = ? WHERE issuance = ?');
@@ -97,15 +118,28 @@ export function createMoves(database: DatabaseSync, counters: Counters): (transi
     }
   }
 
+  function find(issuanceId: string): Standing | undefined {
+    const remembered = memory.get(issuanceId);
+    if (remembered !== undefined) {
+      const { issuance, record } = remembered;
+      return { issuance, state: record.state, ca_id: record.caId, serial: record.serial ?? null, record };
+    }
+    const id = parseIssuanceId(issuanceId);
+    return id === undefined ? undefined : (standingOf.get(id.requestId, id.ordinal) as unknown as Standing | undefined);
+  }
+
   return (transition) => {
-    const id = parseIssuanceId(issuanceIdOfTransition(transition));
-    if (id === undefined) return { kind: 'conflict', actual: undefined };
-    const standing = standingOf.get(id.requestId, id.ordinal) as unknown as Standing | undefined;
+    const issuanceId = issuanceIdOfTransition(transition);
+    const standing = find(issuanceId);
     if (standing?.state !== transition.from) return { kind: 'conflict', actual: standing?.state };
     const outcome = apply(standing, transition);
     if (outcome.kind === 'moved') {
       const detail = JSON.stringify(historyDetail(transition));
       addHistory.run(standing.issuance, transition.at, transition.from, transition.to, detail);
+      const { issuance, record } = standing;
+      const after = record === undefined ? undefined : recordAfter(record, transition);
+      if (after === undefined) memory.forget(issuanceId);
+      else memory.put({ issuance, record: after });
     }
     return outcome;
   };
@@ -113,8 +147,10 @@ export function createMoves(database: DatabaseSync, counters: Counters): (transi
 
 type Prepare = (sql: string) => StatementSync;
 
-function createApprove(prepare: Prepare): (standing: Standing, move: Move<'approved'>) => AdvanceOutcome {
-  const requestOf = prepare('SELECT owner, spki_sha256, names FROM requests WHERE issuance = ?');
+function createApprove(
+  prepare: Prepare,
+  requestOf: (standing: Standing) => Request,
+): (standing: Standing, move: Move<'approved'>) => AdvanceOutcome {
   const holdOf = prepare('SELECT owner, spki_sha256 FROM name_holds WHERE name = ?');
   const keyOf = prepare('SELECT owner, compromised_at FROM public_keys WHERE spki_sha256 = ?');
   const hold = prepare(
@@ -128,15 +164,16 @@ function createApprove(prepare: Prepare): (standing: Standing, move: Move<'appro
     dropped_extensions = ?, crl_shard = NULL, serial = NULL, ticket = NULL WHERE issuance = ?`);
   const dropIntent = prepare('DELETE FROM intents WHERE issuance = ?');
 
-  return ({ issuance }, move) => {
-    const request = requestOf.get(issuance) as unknown as Request;
-    const names = JSON.parse(request.names) as string[];
+  return (standing, move) => {
+    const { issuance } = standing;
+    const request = requestOf(standing);
+    const { names } = request;
     const held = names.filter((name) => {
       const holder = holdOf.get(name);
-      return holder !== undefined && (holder.owner !== request.owner || holder.spki_sha256 !== request.spki_sha256);
+      return holder !== undefined && (holder.owner !== request.owner || holder.spki_sha256 !== request.spkiSha256);
     });
     if (held.length > 0) return { kind: 'held', names: held };
-    const key = keyOf.get(request.spki_sha256);
+    const key = keyOf.get(request.spkiSha256);
     if (key !== undefined && key.compromised_at !== null) return { kind: 'key-compromised' };
     if (key !== undefined && key.owner !== request.owner) return { kind: 'key-of-another-owner' };
 
@@ -149,8 +186,8 @@ function createApprove(prepare: Prepare): (standing: Standing, move: Move<'appro
       absent ? null : JSON.stringify(move.droppedExtensions),
       issuance,
     );
-    for (const name of names) hold.run(name, request.owner, request.spki_sha256, move.at);
-    if (key === undefined) ownKey.run(request.spki_sha256, request.owner, move.at);
+    for (const name of names) hold.run(name, request.owner, request.spkiSha256, move.at);
+    if (key === undefined) ownKey.run(request.spkiSha256, request.owner, move.at);
     // The intent that left no certificate is not to be taken up again; its serial stays taken.
     if (move.from === 'orphan-suspected') dropIntent.run(issuance);
     return moved;
@@ -184,25 +221,23 @@ function createIntend(prepare: Prepare): (standing: Standing, move: Move<'intend
 
 function createIssue(
   prepare: Prepare,
+  requestOf: (standing: Standing) => Request,
   counters: Counters,
 ): (standing: Standing, move: Move<'issued'>) => AdvanceOutcome {
-  const requestOf = prepare(
-    `SELECT owner, fleet, profile, key_type, credential_id, spki_sha256, names, received_at FROM requests
-      WHERE issuance = ?`,
-  );
   const takeSerial = prepare('INSERT INTO serials (ca_id, serial, issuance) VALUES (?, ?, ?) ON CONFLICT DO NOTHING');
   const addCertificate = prepare(`
     INSERT INTO certificates (issuance, der, not_before, not_after, fingerprint, spki_sha256) VALUES (?, ?, ?, ?, ?, ?)`);
   const addName = prepare('INSERT INTO certificate_names (name, issuance) VALUES (?, ?) ON CONFLICT DO NOTHING');
   const note = createContactNotes(prepare);
   const noteContact = (caId: string, request: Request, name: string, notAfter: number) => {
-    const { owner, fleet, profile, credential_id: credentialId, received_at: at } = request;
+    const { owner, fleet, profile, credentialId, receivedAt: at } = request;
     note({ caId, fleet, owner, profile, name, credentialId, at, notAfter });
   };
   const update = prepare(`UPDATE issuances SET state = 'issued', state_at = ?, serial = ?, ticket = coalesce(?, ticket),
     adopted = ? WHERE issuance = ?`);
 
-  return ({ issuance, ca_id, serial }, { at, certificate, ticket, adopted }) => {
+  return (standing, { at, certificate, ticket, adopted }) => {
+    const { issuance, ca_id, serial } = standing;
     if (serial === null) {
       if (takeSerial.run(ca_id, certificate.serial, issuance).changes === 0) return { kind: 'serial-taken' };
     } else {
@@ -212,10 +247,10 @@ function createIssue(
         'the certificate has another serial than its intent',
       );
     }
-    const request = requestOf.get(issuance) as unknown as Request;
+    const request = requestOf(standing);
+    const { names } = request;
     const { der, notBefore, notAfter, fingerprint } = certificate;
-    addCertificate.run(issuance, der, notBefore, notAfter, fingerprint, request.spki_sha256);
-    const names = JSON.parse(request.names) as string[];
+    addCertificate.run(issuance, der, notBefore, notAfter, fingerprint, request.spkiSha256);
     for (const name of names) addName.run(name, issuance);
     counters.count('issued', countedOf(ca_id, request, notBefore, notAfter));
     if (names[0] !== undefined) noteContact(ca_id, request, names[0], notAfter);
@@ -229,8 +264,8 @@ function createRevoke(
   counters: Counters,
 ): (standing: Standing, move: Move<'revoked'>) => AdvanceOutcome {
   const certificateOf =
-    prepare(`SELECT r.owner, r.fleet, r.profile, r.key_type, r.credential_id, r.spki_sha256, c.not_before, c.not_after
-    FROM requests r JOIN certificates c ON c.issuance = r.issuance WHERE r.issuance = ?`);
+    prepare(`SELECT r.owner, r.fleet, r.profile, r.key_type AS keyType, r.credential_id AS credentialId,
+      r.spki_sha256 AS spkiSha256, c.not_before, c.not_after FROM requests r JOIN certificates c ON c.issuance = r.issuance WHERE r.issuance = ?`);
   const update = prepare(
     "UPDATE issuances SET state = 'revoked', state_at = ?, revoked_at = ?, revocation_reason = ? WHERE issuance = ?",
   );
@@ -239,10 +274,10 @@ function createRevoke(
     ON CONFLICT DO UPDATE SET compromised_at = coalesce(compromised_at, excluded.compromised_at)`);
 
   return ({ issuance, ca_id }, { at, reason }) => {
-    type Row = Request & { readonly not_before: number; readonly not_after: number };
+    type Row = Omit<Request, 'names' | 'receivedAt'> & { readonly not_before: number; readonly not_after: number };
     const row = certificateOf.get(issuance) as unknown as Row;
     counters.count('revoked', countedOf(ca_id, row, row.not_before, row.not_after));
-    if (reason === compromise) compromised.run(row.spki_sha256, row.owner, at, at);
+    if (reason === compromise) compromised.run(row.spkiSha256, row.owner, at, at);
     update.run(at, at, reason, issuance);
     return moved;
   };

@@ -30,6 +30,14 @@ export interface QueueStore {
   visibleNext(queue: number, at: EpochMs): EpochMs | undefined;
   depth(queue: number, at: EpochMs): QueueDepth;
   readonly deadLetters: DeadLetterStatements;
+  /** Numbers the next messages of a queue: the first of `count`. A number is given once, whatever becomes of its transaction. */
+  number(queue: number, count: number): number;
+  /** Stores messages as they stand. */
+  store(queue: number, messages: Iterable<StoredMessage>): void;
+  /** Writes what `number` gave, before COMMIT. */
+  writeNumbers(): void;
+  /** They are durable. */
+  numbersCommitted(): void;
   /** Sends a dead letter back to where it came from, as a new message; its source, or undefined when there is none. */
   redrive(queue: number, message: number, at: EpochMs): string | undefined;
 }
@@ -39,6 +47,16 @@ export interface TakeOptions {
   readonly countMax: number;
   readonly visibilityMs: number;
   readonly redrive: Redrive | undefined;
+}
+
+export interface StoredMessage {
+  readonly message: number;
+  readonly body: string;
+  readonly sentAt: EpochMs;
+  readonly visibleAt: EpochMs;
+  readonly receiveCount: number;
+  readonly delivery: number;
+  readonly lastError: string | undefined;
 }
 
 interface MessageRow {
@@ -54,10 +72,13 @@ export function createQueueStore(database: DatabaseSync): QueueStore {
   const prepare = (sql: string) => database.prepare(sql);
   const queueOf = prepare('SELECT queue FROM queues WHERE name = ?');
   const addQueue = prepare('INSERT INTO queues (name, message_next) VALUES (?, 1)');
-  const numbers = prepare('UPDATE queues SET message_next = message_next + ? WHERE queue = ? RETURNING message_next');
-  const add = prepare(
-    'INSERT INTO messages (queue, message, body, sent_at, visible_at, dead_letter) VALUES (?, ?, ?, ?, ?, ?)',
-  );
+  const nextOf = prepare('SELECT message_next FROM queues WHERE queue = ?');
+  const setNext = prepare('UPDATE queues SET message_next = ? WHERE queue = ?');
+  const add =
+    prepare(`INSERT INTO messages (queue, message, body, sent_at, visible_at, receive_count, delivery, last_error,
+    dead_letter) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  /** Number of the next message, and whether its queue's row says so. */
+  const next = new Map<number, { message: number; written: boolean }>();
 
   function open(name: string): number {
     const row = queueOf.get(name);
@@ -72,8 +93,19 @@ export function createQueueStore(database: DatabaseSync): QueueStore {
     deadLetter: string | null,
   ): void {
     if (bodies.length === 0) return;
-    let message = (numbers.get(bodies.length, queue)!.message_next as number) - bodies.length;
-    for (const body of bodies) add.run(queue, message++, body, sentAt, visibleAt, deadLetter);
+    let message = number(queue, bodies.length);
+    for (const body of bodies) add.run(queue, message++, body, sentAt, visibleAt, 0, 0, null, deadLetter);
+  }
+
+  function number(queue: number, count: number): number {
+    let one = next.get(queue);
+    if (one === undefined) {
+      one = { message: nextOf.get(queue)!.message_next as number, written: true };
+      next.set(queue, one);
+    }
+    one.message += count;
+    one.written = false;
+    return one.message - count;
   }
 
   const deadLetters = createDeadLetterStatements(database);
@@ -84,6 +116,17 @@ export function createQueueStore(database: DatabaseSync): QueueStore {
     ...createSettle(database),
     ...createQueueReads(database),
     deadLetters,
+    number,
+    store(queue, messages) {
+      for (const { body, delivery, lastError, message, receiveCount, sentAt, visibleAt } of messages)
+        add.run(queue, message, body, sentAt, visibleAt, receiveCount, delivery, lastError ?? null, null);
+    },
+    writeNumbers() {
+      for (const [queue, { message, written }] of next) if (!written) setNext.run(message, queue);
+    },
+    numbersCommitted() {
+      for (const one of next.values()) one.written = true;
+    },
     redrive(queue, message, at) {
       const letter = deadLetters.takeBack(queue, message);
       if (letter !== undefined) insert(open(letter.source), [letter.body], at, at, null);
@@ -142,7 +185,7 @@ function createTake(database: DatabaseSync, insert: Insert, deadLetters: DeadLet
 }
 
 /** Number of the message and of its delivery. */
-function parseReceipt(receipt: string): readonly [number, number] | undefined {
+export function parseReceipt(receipt: string): readonly [number, number] | undefined {
   const match = /^([0-9]{1,15})-([0-9]{1,15})$/.exec(receipt);
   return match === null ? undefined : [Number(match[1]), Number(match[2])];
 }

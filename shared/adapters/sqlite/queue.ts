@@ -3,6 +3,7 @@ import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import { createDeadLetterStore } from './dead-letters.ts';
 import { guarded, worldErrorOf } from './guarded.ts';
+import type { Pace, Want } from './pace.ts';
 import type { QueueStore, Redrive } from './queue-store.ts';
 
 /** The largest batch of an event source mapping (AWS Lambda, BatchSize). */
@@ -41,6 +42,9 @@ export interface QueuesParts {
   readonly clock: Clock;
   /** Long polls under way at once, over all queues; one beyond does not wait. */
   readonly waitersMax: number;
+  /** See `SqliteStoreOptions`. */
+  readonly early: boolean;
+  readonly pace: Pace;
 }
 
 interface State {
@@ -53,7 +57,7 @@ interface State {
 export function createQueues(parts: QueuesParts): Queues {
   const { store, commits, clock } = parts;
   const states = new Map<string, State>();
-  const bell = createBell(parts.waitersMax);
+  const bell = createBell(parts.waitersMax, parts.pace);
 
   function numberOf(name: string): number {
     try {
@@ -97,7 +101,7 @@ export function createQueues(parts: QueuesParts): Queues {
         statements: store.deadLetters,
         commits,
         redrive: (queue, message) => store.redrive(queue, message, clock()),
-        ring: (source) => bell.ring(open(source).number),
+        ring: (source) => bell.ring(open(source).number, 1),
       }),
     ),
     close: bell.close,
@@ -120,12 +124,13 @@ function checkReceive(countMax: number, visibilityMs: number, waitMsMax: number)
 }
 
 function createQueue(
-  { store, commits, clock }: QueuesParts,
+  { store, commits, clock, early }: QueuesParts,
   bell: Bell,
   name: string,
   number: number,
   redriveOf: () => Redrive | undefined,
 ): SqliteQueue {
+  const write = early ? commits.apply : commits.submit;
   let acknowledgedTotal = 0;
   /** Sent again for later by who is about to acknowledge them: no work is done by that. */
   let postponed = 0;
@@ -134,13 +139,12 @@ function createQueue(
     // A look first: a poll of an empty queue writes nothing.
     if (!store.hasVisible(number, clock())) return [];
     const redrive = redriveOf();
-    const taken = await commits.submit(
-      () => store.take(number, { at: clock(), countMax, visibilityMs, redrive }),
-      ({ dead }) => {
-        if (dead > 0 && redrive !== undefined) bell.ring(redrive.queue);
-      },
-    );
-    return taken.messages;
+    const { messages, dead } = await write(() => store.take(number, { at: clock(), countMax, visibilityMs, redrive }));
+    if (dead > 0 && redrive !== undefined) bell.ring(redrive.queue, dead);
+    bell.taken(number, messages.length);
+    // What is left is for whoever else waits.
+    if (messages.length === countMax && store.hasVisible(number, clock())) bell.ring(number, 0);
+    return messages;
   }
 
   function dueInMs(): number | undefined {
@@ -160,40 +164,35 @@ function createQueue(
         invariant(bytes >= 1 && bytes <= bodyBytesMax, 'out-of-bounds', `a message of ${bytes} bytes`);
       }
       if (bodies.length === 0) return;
-      await commits.submit(
-        () => store.send(number, bodies, clock(), delayMs),
-        () => {
-          if (delayMs > 0) postponed += bodies.length;
-          bell.ring(number);
-        },
-      );
+      await write(() => store.send(number, bodies, clock(), delayMs));
+      if (delayMs > 0) postponed += bodies.length;
+      bell.ring(number, bodies.length);
     },
     depth: async () => ({ ...store.depth(number, clock()), acknowledgedTotal }),
     async receive({ countMax, visibilityMs, waitMsMax }) {
       checkReceive(countMax, visibilityMs, waitMsMax);
-      const messages = await take(countMax, visibilityMs);
-      if (messages.length > 0 || waitMsMax === 0) return messages;
+      if (waitMsMax === 0) return take(countMax, visibilityMs);
+      if (store.hasVisible(number, clock())) {
+        await bell.gathered(number);
+        const messages = await take(countMax, visibilityMs);
+        if (messages.length > 0) return messages;
+      }
       return longPoll(bell, number, waitMsMax, () => take(countMax, visibilityMs), dueInMs);
     },
     async acknowledge(receipts) {
       invariant(receipts.length <= batchCountMax, 'out-of-bounds', `${receipts.length} receipts in one call`);
       if (receipts.length === 0) return;
-      await commits.submit(
-        () => store.remove(number, receipts, clock()),
-        (count) => {
-          acknowledgedTotal += Math.max(0, count - postponed);
-          postponed = Math.max(0, postponed - count);
-        },
-      );
+      const count = await write(() => store.remove(number, receipts, clock()));
+      acknowledgedTotal += Math.max(0, count - postponed);
+      postponed = Math.max(0, postponed - count);
     },
     async release(receipts, delayMs, lastError) {
       invariant(receipts.length <= batchCountMax, 'out-of-bounds', `${receipts.length} receipts in one call`);
       invariant(delayMs >= 0 && delayMs <= visibilityMsMax, 'out-of-bounds', `delayMs ${delayMs}`);
       if (receipts.length === 0) return;
-      await commits.submit(
-        () => store.release(number, receipts, clock(), delayMs, lastError?.slice(0, lastErrorCharactersMax)),
-        () => bell.ring(number),
-      );
+      const error = lastError?.slice(0, lastErrorCharactersMax);
+      await write(() => store.release(number, receipts, clock(), delayMs, error));
+      bell.ring(number, receipts.length);
     },
   };
 }
@@ -219,47 +218,82 @@ async function longPoll(
   }
 }
 
-/** Wakes the long polls of a queue, in this process. */
+/** Wakes the long polls of a queue, in this process: one after the other, each with what has come together. */
 interface Bell {
-  ring(queue: number): void;
+  /** `count` messages may be taken. */
+  ring(queue: number, count: number): void;
+  taken(queue: number, count: number): void;
+  /** Resolves when what has come together is to be taken. */
+  gathered(queue: number): Promise<void>;
   wait(queue: number, waitMsMax: number): Promise<'rang' | 'waited' | 'no-wait'>;
   isClosed(): boolean;
   close(): void;
 }
 
-function createBell(waitersMax: number): Bell {
-  const waiters = new Map<number, Set<(how: 'rang' | 'no-wait') => void>>();
-  let count = 0;
+interface Rung {
+  /** Messages that came since the last take, as far as they rang. */
+  count: number;
+  readonly waiters: Set<(how: 'rang' | 'no-wait') => void>;
+  readonly want: Want;
+}
+
+function createBell(waitersMax: number, pace: Pace): Bell {
+  const queues = new Map<number, Rung>();
+  let waiting = 0;
   let closed = false;
 
-  function wake(queue: number, how: 'rang' | 'no-wait'): void {
-    const waiting = waiters.get(queue);
-    waiters.delete(queue);
-    if (waiting !== undefined) for (const done of waiting) done(how);
+  function rungOf(queue: number): Rung {
+    let rung = queues.get(queue);
+    if (rung === undefined) {
+      const made: Rung = {
+        count: 0,
+        waiters: new Set(),
+        want: { count: () => made.count, go: () => wakeOne(made), last: false },
+      };
+      rung = made;
+      queues.set(queue, rung);
+    }
+    return rung;
+  }
+
+  function wakeOne({ waiters }: Rung): void {
+    const [first] = waiters;
+    first?.('rang');
   }
 
   return {
-    ring: (queue) => wake(queue, 'rang'),
+    ring(queue, count) {
+      const rung = rungOf(queue);
+      rung.count += count;
+      if (rung.waiters.size > 0) pace.ask(rung.want);
+    },
+    taken(queue, count) {
+      const rung = rungOf(queue);
+      rung.count = Math.max(0, rung.count - count);
+    },
+    gathered(queue) {
+      const rung = rungOf(queue);
+      return new Promise((go) => pace.ask({ count: () => rung.count, go, last: false }));
+    },
     wait(queue, waitMsMax) {
-      if (closed || count >= waitersMax) return Promise.resolve('no-wait');
+      if (closed || waiting >= waitersMax) return Promise.resolve('no-wait');
+      const { waiters } = rungOf(queue);
       return new Promise((resolve) => {
-        const waiting = waiters.get(queue) ?? new Set();
-        waiters.set(queue, waiting);
         const done = (how: 'rang' | 'waited' | 'no-wait') => {
           clearTimeout(timer);
-          waiting.delete(done);
-          count -= 1;
+          waiters.delete(done);
+          waiting -= 1;
           resolve(how);
         };
         const timer = setTimeout(done, waitMsMax, 'waited');
-        waiting.add(done);
-        count += 1;
+        waiters.add(done);
+        waiting += 1;
       });
     },
     isClosed: () => closed,
     close() {
       closed = true;
-      for (const queue of [...waiters.keys()]) wake(queue, 'no-wait');
+      for (const { waiters } of queues.values()) for (const done of [...waiters]) done('no-wait');
     },
   };
 }

@@ -16,17 +16,20 @@ import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import { createAuditStore } from './audit-store.ts';
 import { createAuthorityRegistry } from './authority-registry.ts';
 import { openCertificateSearch } from './certificate-search.ts';
-import { type CommitStats, createCommitQueue } from './commit-queue.ts';
+import { type CommitStats, createCommitQueue, gatheredTogether, nothingGathered } from './commit-queue.ts';
 import { createCounters } from './counters.ts';
 import { createCredentialStore, createOperatorLog, createOperatorStore } from './credential-store.ts';
 import { openDatabase, walBytes } from './database.ts';
+import { withFreshMessages } from './fresh-messages.ts';
 import { guarded } from './guarded.ts';
 import { createInventoryReads } from './inventory-reads.ts';
 import { createInventoryUpkeep } from './inventory-upkeep.ts';
 import { createLedger } from './ledger.ts';
+import { createPace, type Pace } from './pace.ts';
 import { createPermitStore } from './permit-store.ts';
 import { createQueues, type QueueOptions, type SqliteQueue } from './queue.ts';
 import { createQueueStore } from './queue-store.ts';
+import { createRecordMemory } from './record-memory.ts';
 import { createRecountSource } from './recount-view.ts';
 import { createRevocations } from './revocations.ts';
 import { lockState } from './state-lock.ts';
@@ -45,6 +48,12 @@ export interface SqliteStoreOptions {
   readonly walPagesMax?: number;
   readonly pageCountMax?: number;
   readonly integrityCheckBytesMax?: number;
+  /**
+   * Ledger and queues answer what only the next stage in this process goes on with before it is durable: a request received,
+   * a decision, what a backend answered, messages. What leaves the process waits: `durable`. False: every answer is durable.
+   */
+  readonly early?: boolean;
+  readonly pace?: Pace;
 }
 
 export interface SqliteStoreStats extends CommitStats {
@@ -68,6 +77,8 @@ export interface SqliteStore {
   queue(name: string, options?: QueueOptions): SqliteQueue;
   /** Those of every queue. */
   readonly deadLetters: DeadLetterStore;
+  /** Resolves when everything that was answered so far is durable. */
+  durable(): Promise<void>;
   stats(): SqliteStoreStats;
   /** Commits what waits, ends every wait, and lets the next process have the state. Twice is no error. */
   close(): void;
@@ -78,7 +89,7 @@ export interface SqliteStore {
  * `storage-full`, `storage-failed`.
  */
 export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
-  const { path, clock, waitersMax = 10_000 } = options;
+  const { path, clock, early = false, pace = createPace(), waitersMax = 10_000 } = options;
   const inMemory = path === ':memory:';
   const lock = inMemory ? undefined : lockState(path);
   try {
@@ -89,35 +100,41 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       ...(options.pageCountMax === undefined ? {} : { pageCountMax: options.pageCountMax }),
     });
     const counters = createCounters(database);
+    const messages = withFreshMessages(createQueueStore(database));
+    const memory = createRecordMemory();
     const commits = createCommitQueue({
       database,
       flushOperationsMax: options.flushOperationsMax ?? 1_000,
       queuedOperationsMax: options.queuedOperationsMax ?? 20_000,
-      beforeGroup: counters.forget,
-      beforeCommit: counters.write,
+      gathered: gatheredTogether([counters, messages, { ...nothingGathered, lost: memory.clear }]),
+      pace,
     });
     const watch = createWatch(waitersMax);
     const search = openCertificateSearch(database, path);
-    const queues = createQueues({ store: createQueueStore(database), commits, clock, waitersMax });
+    const queues = createQueues({ store: messages, commits, clock, waitersMax, early, pace });
     let closed = false;
     return {
-      ledger: guarded(createLedger({ database, commits, counters, onSettled: watch.settled })),
+      ledger: guarded(createLedger({ database, commits, counters, early, memory, onSettled: watch.settled })),
       watch: { untilSettled: watch.untilSettled },
       credentials: guarded(createCredentialStore(database, commits)),
       operators: guarded(createOperatorStore(database, commits)),
       operatorLog: guarded(createOperatorLog(database, commits)),
       authorities: guarded(createAuthorityRegistry(database, commits)),
-      audits: guarded(createAuditStore(database, commits)),
-      revocations: guarded(createRevocations(database, commits)),
+      audits: guarded(createAuditStore(database, commits), commits.durable),
+      revocations: guarded(createRevocations(database, commits), commits.durable),
       search: guarded(search),
       permits: guarded(createPermitStore(database, commits)),
-      inventory: guarded({
-        ...createInventoryReads(database),
-        ...createInventoryUpkeep(database, commits),
-        ...createRecountSource(database, path),
-      }),
+      inventory: guarded(
+        {
+          ...createInventoryReads(database),
+          ...createInventoryUpkeep(database, commits),
+          ...createRecountSource(database, path),
+        },
+        commits.durable,
+      ),
       queue: queues.queue,
       deadLetters: queues.deadLetters,
+      durable: commits.durable,
       stats: () => ({ ...commits.stats(), walBytes: inMemory ? 0 : walBytes(path) }),
       close() {
         if (closed) return;

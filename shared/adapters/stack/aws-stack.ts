@@ -4,6 +4,8 @@ import { createAuthorityDirectory } from '../../issuance/authority-directory.ts'
 import type { InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
 import type { AuthorityRegistry } from '../../issuance/ports.ts';
 import type { CrlReader } from '../../issuance/publish-crls.ts';
+import { createRequestReader } from '../../issuance/request-reader.ts';
+import { verifySignature } from '../../pki/verify-signature.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createDynamoAudits } from '../dynamodb/audits.ts';
 import { createDynamoAuthorities } from '../dynamodb/authorities.ts';
@@ -76,6 +78,10 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     logger,
     raise: createAlarmLog(logger, systemClock),
     ledger,
+    durable: undefined,
+    // Each function sees a request once: there is nothing to remember.
+    requests: createRequestReader({ rememberedMax: 0 }),
+    verify: verifySignature,
     watch: createDynamoWatch({ ...options, clock: systemClock }),
     credentials: enrolmentCredentials,
     operators: createDynamoOperators(table),

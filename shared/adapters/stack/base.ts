@@ -18,8 +18,10 @@ import type {
   WorkQueue,
 } from '../../issuance/ports.ts';
 import type { CrlObjects } from '../../issuance/publish-crls.ts';
+import type { RequestReader } from '../../issuance/request-reader.ts';
 import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports.ts';
 import type { CertificateSearch } from '../../issuance/search-certificates.ts';
+import type { VerifySignature } from '../../pki/verify-signature.ts';
 import type { Environment } from './environment.ts';
 
 /** What the functions of one deployment share: configuration, ledger, queues. Signing backends are the signer's alone. */
@@ -31,6 +33,10 @@ export interface Stack {
   /** The one way to the log's levels ERROR and CRITICAL. */
   readonly raise: RaiseAlarm;
   readonly ledger: IssuanceLedger;
+  /** Resolves when what the ledger has answered is durable; undefined where every answer is. */
+  readonly durable: (() => Promise<void>) | undefined;
+  readonly requests: RequestReader;
+  readonly verify: VerifySignature;
   readonly watch: IssuanceWatch;
   readonly credentials: CredentialStore;
   readonly operators: OperatorStore;

@@ -5,8 +5,11 @@ import { createAuthorityDirectory } from '../../issuance/authority-directory.ts'
 import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
 import type { QueueConsumer, WorkQueue } from '../../issuance/ports.ts';
 import type { CrlReader } from '../../issuance/publish-crls.ts';
+import { createRequestReader } from '../../issuance/request-reader.ts';
+import { verifySignature } from '../../pki/verify-signature.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createFileCrlObjects } from '../files/crl-objects.ts';
+import { createPace, pacedBy } from '../sqlite/pace.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import {
   type CrlWork,
@@ -31,7 +34,9 @@ export interface EmbeddedStack extends Stack {
 /** Opens the stack that an environment describes. */
 export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedStack {
   const hierarchy = readHierarchy(environment.hierarchyFile);
-  const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock });
+  const pace = createPace();
+  const verify = pacedBy(pace, verifySignature);
+  const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock, early: true, pace });
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
   const queues = new Map<string, WorkQueue & QueueConsumer>();
   const queue = (name: string) => {
@@ -49,6 +54,9 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     logger,
     raise: createAlarmLog(logger, systemClock),
     ledger: store.ledger,
+    durable: store.durable,
+    requests: createRequestReader({ verify }),
+    verify,
     watch: store.watch,
     credentials: store.credentials,
     operators: store.operators,

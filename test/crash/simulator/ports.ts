@@ -17,6 +17,7 @@ import type {
 } from '../../../shared/issuance/ports.ts';
 import type { ReceiveEnrollmentPorts } from '../../../shared/issuance/receive-enrollment.ts';
 import type { ReconcilePorts } from '../../../shared/issuance/reconcile.ts';
+import { createRequestReader } from '../../../shared/issuance/request-reader.ts';
 import type { SettleOrphansPorts } from '../../../shared/issuance/settle-orphans.ts';
 import type { IssueCertificatePorts } from '../../../shared/issuance/signer-ports.ts';
 import type { ValidateEnrollmentPorts } from '../../../shared/issuance/validate-enrollment.ts';
@@ -83,6 +84,7 @@ export function createPorts(parts: PortsParts): Ports {
   const shared = (process: Process, role: Role) => ({
     hierarchy,
     clock,
+    requests: createRequestReader({ rememberedMax: 0 }),
     ledger: ledgerOf(parts, process, role),
     authorities: process.module(`authorities of ${role}`, () =>
       createAuthorityDirectory(registryOf(parts, process, role), clock),

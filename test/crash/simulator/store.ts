@@ -5,15 +5,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { createAuditStore } from '../../../shared/adapters/sqlite/audit-store.ts';
 import { createAuthorityRegistry } from '../../../shared/adapters/sqlite/authority-registry.ts';
-import { createCommitQueue } from '../../../shared/adapters/sqlite/commit-queue.ts';
+import { createCommitQueue, gatheredTogether, nothingGathered } from '../../../shared/adapters/sqlite/commit-queue.ts';
 import { createCounters } from '../../../shared/adapters/sqlite/counters.ts';
 import { createCredentialStore } from '../../../shared/adapters/sqlite/credential-store.ts';
 import { openDatabase } from '../../../shared/adapters/sqlite/database.ts';
+import { withFreshMessages } from '../../../shared/adapters/sqlite/fresh-messages.ts';
 import { guarded } from '../../../shared/adapters/sqlite/guarded.ts';
 import { createLedger } from '../../../shared/adapters/sqlite/ledger.ts';
+import { createPace } from '../../../shared/adapters/sqlite/pace.ts';
 import { createPermitStore } from '../../../shared/adapters/sqlite/permit-store.ts';
 import { createQueues, type SqliteQueue } from '../../../shared/adapters/sqlite/queue.ts';
 import { createQueueStore } from '../../../shared/adapters/sqlite/queue-store.ts';
+import { createRecordMemory } from '../../../shared/adapters/sqlite/record-memory.ts';
 import { receiveCountMax } from '../../../shared/adapters/stack/stack.ts';
 import type { PermitStore } from '../../../shared/issuance/permits.ts';
 import type {
@@ -62,14 +65,24 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
   // What keeps the history from being deleted would keep one schedule's from making room for the next one's.
   database.exec('DROP TRIGGER history_is_not_deleted; DROP TRIGGER operator_log_is_not_deleted');
   const counters = createCounters(database);
+  const messages = withFreshMessages(createQueueStore(database));
+  const memory = createRecordMemory();
+  const pace = createPace();
   const commits = createCommitQueue({
     database,
     flushOperationsMax: 1_000,
     queuedOperationsMax: 20_000,
-    beforeGroup: counters.forget,
-    beforeCommit: counters.write,
+    gathered: gatheredTogether([counters, messages, { ...nothingGathered, lost: memory.clear }]),
+    pace,
   });
-  const queues = createQueues({ store: createQueueStore(database), commits, clock, waitersMax: 100 });
+  const queues = createQueues({
+    store: messages,
+    commits,
+    clock,
+    waitersMax: 100,
+    early: false,
+    pace,
+  });
   const tables = database
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
     .all()
@@ -83,7 +96,7 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
   const commit = database.prepare('COMMIT');
   return {
     database,
-    ledger: guarded(createLedger({ database, commits, counters, onSettled: () => undefined })),
+    ledger: guarded(createLedger({ database, commits, counters, early: false, memory, onSettled: () => undefined })),
     credentials: guarded(createCredentialStore(database, commits)),
     registry: guarded(createAuthorityRegistry(database, commits)),
     audits: guarded(createAuditStore(database, commits)),
@@ -93,6 +106,7 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
     wipe() {
       begin.run();
       for (const statement of wipes) statement.run();
+      memory.clear();
       commit.run();
     },
   };

@@ -1,0 +1,68 @@
+import { type CertificationRequest, parseCertificationRequest } from '../pki/certification-request.ts';
+import { sha256Hex } from '../pki/hash.ts';
+import { verifyPossession } from '../pki/possession.ts';
+import { type VerifySignature, verifySignature } from '../pki/verify-signature.ts';
+
+/**
+ * Reads certification requests and verifies their proof of possession, at the door and again wherever one is taken from the
+ * ledger. Within one process the same bytes are worked on once: what was proven is remembered for a while by the SHA-256 of
+ * the whole request, which is computed anew from the bytes that are at hand each time.
+ */
+export interface RequestReader {
+  /** Throws MalformedError. `csrSha256`: lower-case hex. */
+  read(csrDer: Uint8Array): ReadRequest;
+  /** Of a request that this reader has read. False when the signature does not verify (RFC 2986 §3). */
+  provesPossession(read: ReadRequest): Promise<boolean>;
+}
+
+export interface ReadRequest {
+  readonly request: CertificationRequest;
+  readonly csrSha256: string;
+}
+
+export interface RequestReaderOptions {
+  readonly verify?: VerifySignature;
+  /** Requests with proven possession that are remembered, and their bytes in all. 0: none. */
+  readonly rememberedMax?: number;
+  readonly rememberedBytesMax?: number;
+}
+
+/** A few seconds of the fastest enrolment there is; what is forgotten is verified again. */
+const rememberedMaxDefault = 4_096;
+const rememberedBytesMaxDefault = 8 * 1024 * 1024;
+
+export function createRequestReader(options: RequestReaderOptions = {}): RequestReader {
+  const {
+    verify = verifySignature,
+    rememberedMax = rememberedMaxDefault,
+    rememberedBytesMax = rememberedBytesMaxDefault,
+  } = options;
+  /** Oldest first. */
+  const proven = new Map<string, { readonly read: ReadRequest; readonly bytes: number }>();
+  let bytesTotal = 0;
+
+  function remember(read: ReadRequest): void {
+    const bytes = read.request.der.length;
+    if (proven.has(read.csrSha256) || bytes > rememberedBytesMax || rememberedMax === 0) return;
+    proven.set(read.csrSha256, { read, bytes });
+    bytesTotal += bytes;
+    for (const [digest, oldest] of proven) {
+      if (proven.size <= rememberedMax && bytesTotal <= rememberedBytesMax) return;
+      proven.delete(digest);
+      bytesTotal -= oldest.bytes;
+    }
+  }
+
+  return {
+    read(csrDer) {
+      const csrSha256 = sha256Hex(csrDer);
+      return proven.get(csrSha256)?.read ?? { request: parseCertificationRequest(csrDer), csrSha256 };
+    },
+    async provesPossession(read) {
+      if (proven.get(read.csrSha256)?.read === read) return true;
+      const isProven = await verifyPossession(read.request, verify);
+      if (isProven) remember(read);
+      return isProven;
+    },
+  };
+}
