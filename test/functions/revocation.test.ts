@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBackends } from '../../functions/signer/backends.ts';
 import { secretSha256 } from '../../shared/adapters/aws-lambda/callers.ts';
-import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
-import { publishCrls } from '../../shared/issuance/publish-crls.ts';
 import { parseCertificateList } from '../../shared/pki/certificate-list.ts';
 import { opensslCrlCheck } from '../support/openssl-crl.ts';
 import { dns, freshName, type LocalStack, newP256, requestFor, startLocalStack } from '../support/service.ts';
@@ -95,12 +93,10 @@ describe('the CRL of a CA in the HSM', () => {
     const { fingerprint, record } = await issue('service');
     const path = `/v1/crls/${record.caId}/${record.generation}-${record.crlShard}`;
     expect((await revoke(fingerprint, 'superseded')).status).toBe(200);
-    const backendOf = await createBackends(local.stack);
-    const custody = createCustodyGate(local.stack.hierarchy, local.stack.clock);
-    const faults: unknown[] = [];
-    const ports = { ...local.stack, ...local.stack.crls, backendOf, custody };
-    await publishCrls(ports, (_caId, cause) => faults.push(cause));
-    expect(faults).toEqual([]);
+    const { handler } = await import('../../functions/crls/handler.ts');
+    const report = await handler({}, { functionName: 'schedule' } as Context);
+    expect(report).toMatchObject({ failed: 0, left: 0 });
+    expect(report?.published).toBeGreaterThan(0);
     const answer = await fetch(new URL(path, local.url));
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/pkix-crl']);
     expect(answer.headers.get('cache-control')).toMatch(/^public, max-age=\d+$/);

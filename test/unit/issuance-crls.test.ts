@@ -145,13 +145,14 @@ describe('a run that publishes', () => {
     await publish();
     await revoke(first);
     // The other run reads the CRL, what is revoked and a number, then stands still until this one is done.
-    const gate = Promise.withResolvers<void>();
+    const [gate, reached] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     spoil = (sign) => async (tbs) => {
+      reached.resolve();
       await gate.promise;
       return sign(tbs);
     };
     const slow = publish();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await reached.promise;
     spoil = (sign) => sign;
     const second = await issue();
     await revoke(second);
@@ -185,6 +186,33 @@ describe('a run that publishes', () => {
     }
     spoil = (sign) => sign;
     expect(await publish()).toEqual(one);
+  });
+
+  it('that ends before it has noted what it published is made up for by the next, without another CRL (crl-noted)', async () => {
+    const bad = await issue();
+    await publish();
+    await revoke(bad);
+    const crlSource = {
+      ...world.store.revocations,
+      notePublished: () => Promise.reject(new Error('the process ended')),
+    };
+    expect(await publish({ crlSource })).toEqual({ ...nothing, failed: 1 });
+    expect([await serials(), (await list()).number]).toEqual([[bad.serial], 2n]);
+    expect(await world.store.revocations.changes('workloads', 1)).toHaveLength(1);
+    expect(await publish()).toEqual(nothing);
+    expect(await world.store.revocations.changes('workloads', 1)).toEqual([]);
+    expect((await list()).number).toBe(2n);
+  });
+
+  it('that ends between signing and publishing leaves the old CRL, and the next has a greater number (crl-unpublished)', async () => {
+    const bad = await issue();
+    await publish();
+    await revoke(bad);
+    const crlObjects = { ...objects, replace: () => Promise.reject(new Error('the process ended')) };
+    expect(await publish({ crlObjects })).toEqual({ ...nothing, failed: 1 });
+    expect(await serials()).toEqual([]);
+    expect(await publish()).toEqual(one);
+    expect([await serials(), (await list()).number]).toEqual([[bad.serial], 3n]);
   });
 
   it('leaves a CRL alone that nothing has changed, and looks each up once an hour all the same (crl-sweep)', async () => {
