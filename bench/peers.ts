@@ -9,7 +9,7 @@ import { withTemporaryFolder, withUndo } from './interruption.ts';
 import { cfsslSide } from './peers/cfssl.ts';
 import { type PeersOptions, parsePeersOptions, peersUsage } from './peers/options.ts';
 import { renderPeers } from './peers/report.ts';
-import { peersResult, type SideRun, unsoundness } from './peers/result.ts';
+import { disturbance, peersResult, type SideRun, unsoundness } from './peers/result.ts';
 import { ourSide } from './peers/sealwright.ts';
 import type { RunningSide, Side, SideName } from './peers/side.ts';
 import { stepCaSide } from './peers/step-ca.ts';
@@ -60,6 +60,8 @@ async function measure(options: PeersOptions, dir: string): Promise<number> {
     unsoundness(one).map((fault) => `round ${one.round}, ${one.side}: NOT SOUND: ${fault}`),
   );
   for (const fault of faults) say(fault);
+  const disturbed = disturbance(runs);
+  if (disturbed !== undefined) say(disturbed);
   return faults.length === 0 ? 0 : 1;
 }
 

@@ -40,6 +40,19 @@ export function otherWorkOf({ load }: SideRun): number | undefined {
   return Math.max(0, load.machine.busyMs - ours) / load.machine.availableMs;
 }
 
+/** Beyond this share of the machine, other work has a say in the rates. */
+const otherWorkMax = 0.1;
+
+/** What to know before the rates are believed; undefined when the machine was as good as quiet, or nobody can say. */
+export function disturbance(runs: readonly SideRun[]): string | undefined {
+  const shares = runs.flatMap((run) => otherWorkOf(run) ?? []);
+  const most = Math.max(0, ...shares);
+  if (most <= otherWorkMax) return undefined;
+  const disturbed = shares.filter((share) => share > otherWorkMax).length;
+  const percent = Math.round(most * 100);
+  return `other work had up to ${percent} % of the machine, in ${disturbed} of ${runs.length} runs: rates and ratios mean little`;
+}
+
 /** Why a run is not to be compared: empty when every answer was a certificate, verified and recorded on the disk. */
 export function unsoundness({ durability, load, recorded, verified }: SideRun): readonly string[] {
   const { answered, certificates } = load;

@@ -13,7 +13,15 @@ import { cfsslConfig, cfsslDatabase } from '../../bench/peers/cfssl.ts';
 import { parsePeersOptions } from '../../bench/peers/options.ts';
 import { renderPeers } from '../../bench/peers/report.ts';
 import schema from '../../bench/peers/result.schema.json' with { type: 'json' };
-import { otherWorkOf, pairedRatios, peersResult, rateOf, type SideRun, unsoundness } from '../../bench/peers/result.ts';
+import {
+  disturbance,
+  otherWorkOf,
+  pairedRatios,
+  peersResult,
+  rateOf,
+  type SideRun,
+  unsoundness,
+} from '../../bench/peers/result.ts';
 import { comparisons, type Side, type SideName, sideNames } from '../../bench/peers/side.ts';
 import { stepCaConfig } from '../../bench/peers/step-ca.ts';
 import { defaultCacheDir, parseBuildInfo, peerModules } from '../../bench/peers/toolchain.ts';
@@ -109,6 +117,14 @@ describe('the result against the peers', () => {
 
   it('tells how much of the machine others used', () => {
     expect(otherWorkOf(sideRun('stepca', 1, 1_000))).toBe(0.1);
+  });
+
+  it('warns of a machine that others used, in how many runs and how much at most', () => {
+    const quiet = sideRun('stepca', 1, 1_000);
+    const { load } = quiet;
+    const disturbed = { ...quiet, load: { ...load, machine: { busyMs: 3_200, availableMs: 4_000 } } };
+    expect(disturbance([quiet, quiet])).toBeUndefined();
+    expect(disturbance([quiet, disturbed, quiet])).toContain('up to 50 % of the machine, in 1 of 3 runs');
   });
 
   it.each([
