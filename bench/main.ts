@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   'blast-radius': () => import('./blast-radius.ts'),
   bundles: () => import('./bundles.ts'),
   cost: () => import('./cost.ts'),
+  export: () => import('./export.ts'),
   peers: () => import('./peers.ts'),
   pacing: () => import('./pacing.ts'),
   profile: () => import('./profile.ts'),

@@ -18,7 +18,15 @@ export interface CommandIo {
 export interface OutputStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  /** False where what was written waits for its reader: `drain` says when there is room again. */
   write(text: string): unknown;
+  once?(event: 'drain', listener: () => void): unknown;
+}
+
+/** Writes, and waits for a slow reader, so that what is streamed does not gather in memory. */
+export async function writeSlowly(stream: OutputStream, text: string): Promise<void> {
+  if (stream.write(text) !== false || stream.once === undefined) return;
+  await new Promise<void>((resolve) => stream.once!('drain', resolve));
 }
 
 export interface OptionDescription {

@@ -1,8 +1,10 @@
 import { type Command, type CommandContext, CommandFailure, UsageError, wholeNumber } from '../command.ts';
-import { isObject, jsonOf, textOf } from '../http-client.ts';
-import { printable } from '../terminal/text.ts';
+import { jsonOf, textOf } from '../http-client.ts';
+import { type ProgressBar, progressBar } from '../terminal/progress-bar.ts';
+import { printable, wantsColor } from '../terminal/text.ts';
 import { objectOf } from './certificate-output.ts';
 import { filterOptions, searchQuery } from './search.ts';
+import { searchPages } from './search-pages.ts';
 
 export const revokeCommand: Command = {
   name: 'revoke',
@@ -76,9 +78,16 @@ async function revokeFound(context: CommandContext, query: URLSearchParams, reas
     throw new CommandFailure('count-differs', `${count} are found now, not the ${expected} that were confirmed`, [
       `the same command with --confirm ${count}, if it is what you mean`,
     ]);
-  let pending = 0;
-  for (const fingerprint of found) {
-    if ((await revokeOne(context, fingerprint, reason)).status === 'pending') pending += 1;
+  const bar = revokingBar(context, count);
+  let [done, pending] = [0, 0];
+  try {
+    for (const fingerprint of found) {
+      if ((await revokeOne(context, fingerprint, reason)).status === 'pending') pending += 1;
+      done += 1;
+      bar.update(done, pending === 0 ? '' : `${pending} waiting for their CA`);
+    }
+  } finally {
+    bar.end();
   }
   context.answer({ found: count, revoked: count - pending, pending }, () =>
     pending === 0
@@ -88,17 +97,15 @@ async function revokeFound(context: CommandContext, query: URLSearchParams, reas
   return 0;
 }
 
+function revokingBar({ io, json }: CommandContext, total: number): ProgressBar {
+  const { environment, monotonic: now, stderr: stream } = io;
+  return progressBar({ stream, label: 'revoking', total, enabled: !json, color: wantsColor(stream, environment), now });
+}
+
 async function fingerprintsOf(context: CommandContext, query: URLSearchParams): Promise<readonly string[]> {
   const found: string[] = [];
-  const page = new URLSearchParams(query);
-  for (;;) {
-    const path = `/v1/certificates?${page}`;
-    const body = objectOf(
-      jsonOf(await context.service.call({ method: 'GET', path, repeatable: true }, 'operator', [200])),
-    );
-    const rows = Array.isArray(body.certificates) ? body.certificates.filter(isObject) : [];
-    for (const { fingerprint } of rows) found.push(textOf(fingerprint));
-    if (typeof body.nextCursor !== 'string') return found;
-    page.set('cursor', body.nextCursor);
-  }
+  for await (const answer of searchPages(context, query, 'application/x-ndjson'))
+    for (const line of answer.body.toString('utf8').split('\n'))
+      if (line !== '') found.push(textOf(objectOf(JSON.parse(line)).fingerprint));
+  return found;
 }

@@ -1,7 +1,8 @@
-import { type Command, type CommandContext, UsageError } from '../command.ts';
-import { headerOf, isObject, jsonOf, textOf } from '../http-client.ts';
+import { type Command, type CommandContext, UsageError, writeSlowly } from '../command.ts';
+import { isObject, jsonOf, textOf } from '../http-client.ts';
 import { printable } from '../terminal/text.ts';
 import { objectOf } from './certificate-output.ts';
+import { searchPages } from './search-pages.ts';
 
 const filters = ['issuer', 'owner', 'fleet', 'profile', 'serial', 'fingerprint', 'key', 'name', 'credential', 'status'];
 const instants = ['not-after-before', 'not-after-after'];
@@ -22,11 +23,13 @@ export const searchCommands: readonly Command[] = [
     summary: 'certificates by any mix of filters; streams all of them',
     options: {
       ...filterOptions,
-      format: { type: 'string', value: 'FORMAT', help: 'ndjson or csv instead of lines for people' },
+      all: { type: 'boolean', help: 'every certificate there is, where no filter bounds the search' },
+      format: { type: 'string', value: 'FORMAT', help: 'ndjson, csv or json instead of lines for people' },
     },
     examples: [
       'npx sealwright search --owner plant-7 --status issued',
-      'npx sealwright search --issuer devices --format ndjson > all.ndjson',
+      'npx sealwright search --issuer devices --format csv > devices.csv',
+      'npx sealwright search --all --format ndjson > all.ndjson',
     ],
     run: search,
   },
@@ -50,29 +53,35 @@ export function searchQuery(context: CommandContext): URLSearchParams {
   return query;
 }
 
-/** A page at a time, written as it comes: a million certificates take no more memory than a thousand. */
+/** Any notAfter: every certificate is in this window. */
+const anyTime = '1970-01-01T00:00:00Z';
+const formats = ['text', 'ndjson', 'csv', 'json'];
+
+/** A page at a time, written as it comes and as it is read: a million certificates take no more memory than a thousand. */
 async function search(context: CommandContext): Promise<number> {
   const format = context.json ? 'ndjson' : (context.option('format') ?? 'text');
-  if (!['text', 'ndjson', 'csv'].includes(format)) throw new UsageError('--format is ndjson or csv');
+  if (!formats.includes(format)) throw new UsageError('--format is ndjson, csv or json');
   const query = searchQuery(context);
-  const accept = format === 'csv' ? 'text/csv' : 'application/x-ndjson';
+  if (context.flag('all') && !query.has('notAfterAfter')) query.set('notAfterAfter', anyTime);
+  const { stdout } = context.io;
   let count = 0;
-  for (;;) {
-    const path = `/v1/certificates?${query}`;
-    const answer = await context.service.call(
-      { method: 'GET', path, headers: { accept }, repeatable: true },
-      'operator',
-      [200],
-    );
+  for await (const answer of searchPages(context, query, format === 'csv' ? 'text/csv' : 'application/x-ndjson')) {
     const body = answer.body.toString('utf8');
+    if (format === 'ndjson' || format === 'csv') {
+      await writeSlowly(stdout, body);
+      continue;
+    }
     const lines = body.split('\n').filter((line) => line.trim() !== '');
+    if (format === 'text') await writeSlowly(stdout, lines.map(lineOf).join(''));
+    else
+      await writeSlowly(
+        stdout,
+        lines.map((line, n) => `${count + n === 0 ? '{"certificates":[\n' : ',\n'}${line}`).join(''),
+      );
     count += lines.length;
-    context.io.stdout.write(format === 'text' ? lines.map(lineOf).join('') : body);
-    const cursor = headerOf(answer, 'x-next-cursor');
-    if (cursor === undefined) break;
-    query.set('cursor', cursor);
   }
-  if (format === 'text') context.io.stdout.write(count === 1 ? '1 certificate\n' : `${count} certificates\n`);
+  if (format === 'json') stdout.write(count === 0 ? '{"certificates":[]}\n' : '\n]}\n');
+  if (format === 'text') stdout.write(count === 1 ? '1 certificate\n' : `${count} certificates\n`);
   return 0;
 }
 

@@ -44,7 +44,7 @@ const columns = [
 ];
 const csvColumns = [...columns, 'notBefore', 'notAfter', 'status', 'revokedAt', 'reason', 'issuanceId'];
 
-/** GET /v1/certificates: a page, as JSON, CSV or NDJSON by Accept; where to go on is in `nextCursor`, or the Link header. */
+/** GET /v1/certificates: a page, as JSON, CSV or NDJSON by Accept; where to go on is in `X-Next-Cursor`, and in JSON in `nextCursor`. */
 export async function listCertificates(wired: Wired, event: APIGatewayProxyEventV2): Promise<HttpResponse> {
   await inventoryReader(wired, event, 'inventory:search', 'certificates');
   const parameters = event.queryStringParameters ?? {};
@@ -70,7 +70,7 @@ export async function listCertificates(wired: Wired, event: APIGatewayProxyEvent
     const head = parameters.cursor === undefined ? [csvColumns.join(',')] : [];
     return text('text/csv', [...head, ...lines].map((line) => `${line}\r\n`).join(''));
   }
-  return jsonResponse(200, { certificates: rows, nextCursor: page.nextCursor ?? null });
+  return jsonResponse(200, { certificates: rows, nextCursor: page.nextCursor ?? null }, next);
 }
 
 function searchOf({ search }: Wired): CertificateSearch {
@@ -107,13 +107,7 @@ function queryOf(parameters: Readonly<Record<string, string | undefined>>): Cert
     const value = parameters[name];
     if (value === undefined) continue;
     if (value === '' || value.length > valueCharactersMax) refuse(`${name} has 1 to ${valueCharactersMax} characters`);
-    const isHex = name === 'serial' || name === 'fingerprint' || name === 'key';
-    query[name] = isHex
-      ? value
-          .replace(/^sha256:/i, '')
-          .replaceAll(':', '')
-          .toLowerCase()
-      : value;
+    query[name] = hexFilters.test(name) ? hexOf(name, value, refuse) : value;
   }
   const { status } = parameters;
   if (status !== undefined && !certificateStatuses.some((one) => one === status))
@@ -127,6 +121,20 @@ function queryOf(parameters: Readonly<Record<string, string | undefined>>): Cert
     query[name] = at;
   }
   return query as CertificateQuery;
+}
+
+const hexFilters = /^(serial|fingerprint|key)$/;
+
+/** As it is kept: lower case, with no colons and no `sha256:`. */
+function hexOf(name: string, value: string, refuse: (clientDetail: string) => never): string {
+  const hex = value
+    .replace(/^sha256:/i, '')
+    .replaceAll(':', '')
+    .toLowerCase();
+  const isWhole = name === 'serial' ? /^[0-9a-f]{1,64}$/.test(hex) : /^[0-9a-f]{64}$/.test(hex);
+  if (!isWhole)
+    refuse(`${name} is ${name === 'serial' ? 'a serial number' : 'a SHA-256'} in hex, with or without colons`);
+  return hex;
 }
 
 /** GET /v1/certificates/{fingerprint}: one, with everything that became of its issuance. */

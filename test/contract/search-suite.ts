@@ -207,7 +207,7 @@ export function searchSuite(
             for (const one of mixes) await holdTo(world, queryOf(world.all, one), one.limit);
           },
         ),
-        { numRuns, seed: 20_261_125 },
+        { numRuns, seed: 20_261_125, endOnFailure: true },
       );
     }, 300_000);
 

@@ -65,7 +65,16 @@ describe('GET /v1/certificates', () => {
   });
 
   it('refuses what it does not understand, and a caller without the role (search-refused)', async () => {
-    for (const query of ['?colour=red', '?status=lost', '?notAfterBefore=tomorrow', '?limit=0', '?cursor=x', '?owner='])
+    for (const query of [
+      '?colour=red',
+      '?status=lost',
+      '?notAfterBefore=tomorrow',
+      '?limit=0',
+      '?issuer=a&cursor=x',
+      '?owner=',
+      '?serial=none',
+      '?key=ab',
+    ])
       expect(problemOf(await search(query)), query).toBe('400 request-malformed');
     for (const query of ['', '?status=issued', '?profile=device&limit=5']) {
       const answer = await search(query);
@@ -89,26 +98,75 @@ describe('GET /v1/certificates', () => {
   });
 });
 
+/** A command with what it wrote; standard output may be slow, and says when there is room again. */
+async function command(argv: readonly string[], isSlow = false) {
+  let [stdout, stderr, waiting] = ['', '', 0];
+  const status = await main([...argv, '--url', local.url], {
+    environment: { SEALWRIGHT_TOKEN: local.tokens.operator },
+    workingDirectory: '/',
+    stdout: {
+      write: (text: string) => {
+        expect(waiting).toBe(0);
+        stdout += text;
+        waiting += isSlow ? 1 : 0;
+        return !isSlow;
+      },
+      once: (_event, listener) =>
+        setImmediate(() => {
+          waiting = 0;
+          listener();
+        }),
+    },
+    stderr: {
+      write: (text: string) => {
+        stderr += text;
+      },
+    },
+    readStdin: async () => new Uint8Array(),
+    now: Date.now,
+    monotonic: () => performance.now(),
+    sleep: async () => undefined,
+  });
+  return { status, stdout, stderr };
+}
+
+describe('sealwright search', () => {
+  it('streams all of them as NDJSON, CSV and JSON, no faster than they are read (search-export)', async () => {
+    const ndjson = await command(['search', '--all', '--format', 'ndjson'], true);
+    expect(
+      ndjson.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).fingerprint),
+    ).toEqual(fingerprints);
+    const csv = await command(['search', '--all', '--format', 'csv'], true);
+    expect(csv.stdout.split('\r\n').map((line) => line.split(',')[0])).toEqual(['fingerprint', ...fingerprints, '']);
+    const json = JSON.parse((await command(['search', '--owner', 'plant-7', '--format', 'json'])).stdout);
+    expect(json.certificates.map((one: { fingerprint: string }) => one.fingerprint)).toEqual(fingerprints);
+    expect((await command(['search', '--owner', 'nobody', '--format', 'json'])).stdout).toBe('{"certificates":[]}\n');
+  });
+
+  it('refuses to look through everything unasked, and says what to add (search-unbounded)', async () => {
+    const { status, stderr } = await command(['search', '--status', 'issued']);
+    expect([status, stderr]).toEqual([1, expect.stringContaining('add one of issuer, owner, fleet')]);
+    expect((await command(['search', '--all', '--status', 'issued'])).stdout).toContain('3 certificates\n');
+    expect((await command(['search', '--all', '--format', 'xml'])).status).toBe(2);
+  });
+});
+
 describe('sealwright revoke by a search', () => {
   it('counts first, and revokes when the count is confirmed (revoke-search)', async () => {
     let stdout = '';
-    const write = (text: string) => {
-      stdout += text;
+    const run = async (...argv: string[]) => {
+      const done = await command(['revoke', '--owner', 'plant-7', '--reason', 'superseded', ...argv]);
+      stdout += done.stdout;
+      return done.status;
     };
-    const run = (...argv: string[]) =>
-      main(['revoke', '--owner', 'plant-7', '--reason', 'superseded', '--url', local.url, ...argv], {
-        environment: { SEALWRIGHT_TOKEN: local.tokens.operator },
-        workingDirectory: '/',
-        stdout: { write },
-        stderr: { write },
-        readStdin: async () => new Uint8Array(),
-        now: Date.now,
-        monotonic: () => performance.now(),
-        sleep: async () => undefined,
-      });
     expect([await run(), stdout]).toEqual([0, '3 to revoke; nothing was done: add --confirm 3\n']);
     expect(await run('--confirm', '2')).toBe(1);
-    expect(await run('--confirm', '3')).toBe(0);
+    const revoked = await command(['revoke', '--owner', 'plant-7', '--reason', 'superseded', '--confirm', '3']);
+    expect([revoked.status, revoked.stderr]).toEqual([0, 'revoking: 3 of 3\n']);
+    stdout += revoked.stdout;
     expect(stdout).toContain('3 revoked\n');
     expect((await search('?status=revoked&owner=plant-7')).json().certificates).toHaveLength(3);
   });

@@ -10,6 +10,7 @@ import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createDynamoAudits } from '../dynamodb/audits.ts';
 import { createDynamoAuthorities } from '../dynamodb/authorities.ts';
 import { createTable } from '../dynamodb/calls.ts';
+import { createDynamoSearch } from '../dynamodb/certificate-search.ts';
 import { createDynamoClient } from '../dynamodb/client.ts';
 import { createDynamoCredentials } from '../dynamodb/credentials.ts';
 import { createDynamoCrlSource } from '../dynamodb/crl-source.ts';
@@ -90,7 +91,11 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     authorities: createAuthorityDirectory(registry, systemClock),
     audits: createDynamoAudits(table),
     revocations: createDynamoRevocations(table),
-    search: undefined,
+    search: createDynamoSearch({
+      table,
+      caIds: caIdsOf(registry),
+      credential: (id) => enrolmentCredentials.get(id),
+    }),
     permits: createDynamoPermits(table),
     inventory: createDynamoInventoryReads({
       table,
