@@ -80,6 +80,7 @@ function isOddPss(parameters: Asn1): boolean {
       hashParameters === undefined ? [] : (childrenOf(hashParameters) ?? []);
     return (
       hashParameters === undefined ||
+      bytesOf(hashParameters)[0] !== 0x30 ||
       maskType === undefined ||
       bytesOf(maskType)[0] !== 0x06 ||
       maskRest.length > 0 ||
