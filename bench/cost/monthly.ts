@@ -41,10 +41,10 @@ export const managedDeployment: Deployment = {
   zones: 2,
   natGateways: 0,
   eventSourceMappings: 2,
-  scheduledRunsPerMinute: 3,
+  scheduledRunsPerMinute: 5,
   scheduledRunMs: 300,
   scheduledReadUnits: 60,
-  alarms: 45,
+  alarms: 51,
   dashboards: 1,
   customMetrics: 10,
   customerKeys: 2,
@@ -58,6 +58,7 @@ export const hsmDeployment: Deployment = {
   generalPurposeAuthorities: 0,
   hsms: 2,
   interfaceEndpoints: 3,
+  scheduledRunsPerMinute: 6,
   secrets: 1,
 };
 

@@ -2,15 +2,42 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { dataModelPage } from '../../docs/data-model-page.ts';
 import { createDynamoAuthorities } from '../../shared/adapters/dynamodb/authorities.ts';
-import { createTable } from '../../shared/adapters/dynamodb/calls.ts';
+import { createTable, type Table } from '../../shared/adapters/dynamodb/calls.ts';
 import { createDynamoCredentials } from '../../shared/adapters/dynamodb/credentials.ts';
+import { createDynamoCrlSource } from '../../shared/adapters/dynamodb/crl-source.ts';
+import { bytes, number, text } from '../../shared/adapters/dynamodb/items.ts';
 import { createDynamoOperatorLog, createDynamoOperators } from '../../shared/adapters/dynamodb/operators.ts';
 import { createDynamoPermits } from '../../shared/adapters/dynamodb/permits.ts';
+import { createDynamoRevocations } from '../../shared/adapters/dynamodb/revocations.ts';
+import { keyItem, keys } from '../../shared/adapters/dynamodb/table.ts';
 import { meterCapacity } from '../support/dynamodb-middleware.ts';
 import { createTestTable } from '../support/dynamodb-table.ts';
 import { digestOf, ledgerTime, newAuthority, newCredential } from '../support/ledger-fixtures.ts';
+import { newSerial } from '../support/make-prepared.ts';
 
 const budget = { perSecond: 22.5, nextAt: ledgerTime, ratedAt: ledgerTime, cuts: 0, quietUntil: 0, deafUntil: 0 };
+
+/** As revocations leave them: two certificates that no CRL lists yet, 500 published shards, a shard on its worst day. */
+async function seedCrls(table: Table) {
+  const entry = { rv: number(ledgerTime), rr: text('keyCompromise'), na: number(ledgerTime) };
+  const serials = [newSerial(), newSerial()];
+  const revoked = (shard: number, serial: string) => ({
+    ...keyItem(keys.revokedSerial('workloads', 1, shard, serial)),
+    ...entry,
+  });
+  const fingerprint = digestOf('a certificate');
+  await table.putMany([
+    ...serials.flatMap((serial) => [revoked(0, serial), keyItem(keys.crlChange('workloads', 1, 0, serial))]),
+    ...Array.from({ length: 2_000 }, () => revoked(1, newSerial())),
+    ...Array.from({ length: 500 }, (_, shard) => ({
+      ...keyItem(keys.crlPublication('workloads', 1, shard)),
+      end: number(ledgerTime),
+    })),
+    { ...keyItem(keys.crlSlots('workloads', 1)), slotNext: number(1_000_000) },
+    { ...keyItem(keys.certificate(fingerprint, 'a.1')), der: bytes(new Uint8Array(760)), at: number(ledgerTime) },
+  ]);
+  return { fingerprint, change: { shard: 0, mark: serials } };
+}
 
 /** Requests, read and write units of each call of the stores beside the ledger, in the order of the page. */
 async function measure(): Promise<readonly string[]> {
@@ -22,6 +49,11 @@ async function measure(): Promise<readonly string[]> {
   const log = createDynamoOperatorLog(table);
   const authorities = createDynamoAuthorities(table);
   const permits = createDynamoPermits(table);
+  const revocations = createDynamoRevocations(table);
+  const crls = createDynamoCrlSource(table);
+  const { fingerprint, change } = await seedCrls(table);
+  await crls.nextCrlNumber('workloads', 1, 0);
+  const intent = { issuanceId: 'a.1', reason: 'superseded' as const, at: ledgerTime, by: 'operator-1' };
   const large = newCredential({ countMax: 100_000 });
   const small = newCredential({ countMax: 1 });
   const operator = {
@@ -52,6 +84,19 @@ async function measure(): Promise<readonly string[]> {
     ['registry.isFrozen', () => authorities.isFrozen('devices')],
     ['permits.exchange', () => permits.exchange('a', 0, budget)],
     ['permits.read', () => permits.read('a')],
+    ['revocations.begin', () => revocations.begin(intent)],
+    ['revocations.begin, again', () => revocations.begin(intent)],
+    ['revocations.issuanceOfFingerprint', () => revocations.issuanceOfFingerprint(fingerprint)],
+    ['revocations.unfinished, one', () => revocations.unfinished(100)],
+    ['revocations.markCompromised', () => revocations.markCompromised(digestOf('key'), 'plant-7', ledgerTime)],
+    ['revocations.finish', () => revocations.finish(intent.issuanceId)],
+    ['crls.changes, of 2 in 1 shard', () => crls.changes('workloads', 1)],
+    ['crls.publications, of 500 shards', () => crls.publications('workloads', 1)],
+    ['crls.shardCount', () => crls.shardCount('workloads', 1)],
+    ['crls.revokedOf, 2', () => crls.revokedOf('workloads', 1, 0, 0)],
+    ['crls.revokedOf, 2,000', () => crls.revokedOf('workloads', 1, 1, 0)],
+    ['crls.nextCrlNumber', () => crls.nextCrlNumber('workloads', 1, 0)],
+    ['crls.notePublished, 2 changes', async () => crls.notePublished('workloads', 1, 0, ledgerTime, change)],
   ];
   const rows: string[] = [];
   for (const [call, run] of calls) {
@@ -70,6 +115,6 @@ it('costs what the page of the data model says of the stores beside the ledger (
   const [, table = ''] = readFileSync(dataModelPage, 'utf8').split('Of one call of a store beside the ledger');
   const written = table
     .split('\n')
-    .filter((line) => /^\| (credentials|operators|operatorLog|registry|permits)\./.test(line));
+    .filter((line) => /^\| (credentials|operators|operatorLog|registry|permits|revocations|crls)\./.test(line));
   expect(written).toEqual(measured);
 });

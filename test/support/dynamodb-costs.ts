@@ -210,6 +210,11 @@ async function measureMoves({ ledger }: World, guided: GuidedTo, measure: Measur
   await one('orphan-suspected', 'intended', (id) => moves.suspect(id));
   await one('revoked', 'issued', (id) => moves.revoke(id));
   await one('revoked (keyCompromise)', 'issued', (id) => moves.revoke(id, 'keyCompromise'));
+  const listed = await guided('approved');
+  const { serial } = listed.certificate;
+  await mustMove(ledger, [moves.intend(makePrepared(listed.issuanceId, 'devices', { serial }), 0)]);
+  await mustMove(ledger, [moves.issue(listed.issuanceId, listed.certificate)]);
+  await measure('advance to revoked (its CRL is ours)', 1, () => mustMove(ledger, [moves.revoke(listed.issuanceId)]));
   const { issuanceId } = await guided('intended');
   await measure('advance, refused (conflict)', 1, () => ledger.advance([moves.approve(issuanceId)]));
   await measure('noteAttempts', 1, () => ledger.noteAttempts([{ issuanceId, error: lostAnswer }]));

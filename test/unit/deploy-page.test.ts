@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { billUsd, hsmDeployment, managedDeployment, monthlyBill } from '../../bench/cost/monthly.ts';
 import { defaultAssumptions } from '../../bench/cost/usage.ts';
 import { commands } from '../../cli/commands/index.ts';
+import { alarmResources } from '../../deploy/alarms.ts';
 import costs from '../../docs/data-model-costs.json' with { type: 'json' };
+import { readDeployment } from '../../localstack/embedded/deployment.ts';
 import { costUsd, publishedPrices } from '../../shared/inventory/prices.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -17,6 +19,18 @@ describe('docs/deploy.md', () => {
   it('has the sums of a month that the prices give (deploy-page)', () => {
     const sums = [managedDeployment, hsmDeployment].map((of) => money(billUsd(monthlyBill(publishedPrices, of))));
     expect(page).toContain(`| **sum** | **${sums[0]}** | **${sums[1]}** |`);
+  });
+
+  it('counts the alarms and the schedules of the template (deploy-page)', () => {
+    const alarms = Object.values(alarmResources).filter(({ Type }) => Type === 'AWS::CloudWatch::Alarm').length;
+    expect(managedDeployment.alarms).toBe(alarms);
+    expect(page).toContain(`| ${alarms} alarms, dashboard,`);
+    const everyMinute = readDeployment(join(root, 'serverless.yml')).schedules.filter(
+      ({ everyMs }) => everyMs === 60_000,
+    );
+    // The publisher of CRLs is there with an HSM alone.
+    expect(managedDeployment.scheduledRunsPerMinute).toBe(everyMinute.length - 1);
+    expect(hsmDeployment.scheduledRunsPerMinute).toBe(everyMinute.length);
   });
 
   it('has the fees of the CA that the prices give (deploy-page)', () => {
