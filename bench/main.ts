@@ -6,14 +6,18 @@ import { undoWhenInterrupted } from './interruption.ts';
 type Command = { readonly run: (args: readonly string[]) => Promise<number> };
 
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  backlog: () => import('./backlog.ts'),
   baseline: () => import('./baseline.ts'),
   'blast-radius': () => import('./blast-radius.ts'),
   bundles: () => import('./bundles.ts'),
   cost: () => import('./cost.ts'),
   export: () => import('./export.ts'),
+  growth: () => import('./growth.ts'),
   peers: () => import('./peers.ts'),
   pacing: () => import('./pacing.ts'),
   profile: () => import('./profile.ts'),
+  'slow-disk': () => import('./slow-disk.ts'),
+  soak: () => import('./soak.ts'),
 };
 
 undoWhenInterrupted();

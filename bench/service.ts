@@ -17,6 +17,8 @@ export interface ServiceOptions {
   readonly cpuProfileDir?: string | undefined;
   /** Makes it speak TLS. */
   readonly tls?: ServerTls | undefined;
+  /** For Node, in every process of the service: modules to load first, say. */
+  readonly nodeOptions?: readonly string[];
 }
 
 /** Files, PEM, of a server that answers for `localhost` and 127.0.0.1. */
@@ -50,12 +52,13 @@ const credentialCount = 10_000_000;
 export async function startMeasuredService(options: ServiceOptions): Promise<MeasuredService> {
   const script = join(import.meta.dirname, '..', 'localstack', 'embedded', 'main.ts');
   const { cpuProfileDir, hierarchyFile, stateDir, tls } = options;
-  const profiling = cpuProfileDir === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${cpuProfileDir}` };
+  const profiling = cpuProfileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProfileDir}`];
+  const nodeOptions = [...profiling, ...(options.nodeOptions ?? [])];
   const args = ['--devices', '0', '--json', '--port', '0', '--state', stateDir, '--hierarchy', hierarchyFile];
   if (tls !== undefined) args.push('--tls-cert', tls.certificateFile, '--tls-key', tls.privateKeyFile);
   const anchors = tls === undefined ? {} : { tlsAnchorsPem: readFileSync(tls.certificateFile, 'utf8') };
   const child = fork(script, args, {
-    env: { ...process.env, ...profiling },
+    env: nodeOptions.length === 0 ? process.env : { ...process.env, NODE_OPTIONS: nodeOptions.join(' ') },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
