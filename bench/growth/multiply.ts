@@ -28,9 +28,10 @@ export async function multiplyIssued(path: string, rows: number, onProgress: (do
           write(copyOf(row, { number: first + n, issuance: template.issuance }));
         }
         counters.count('issued', template.counted);
+        counters.keep();
       }
       counters.write();
-      counters.forget();
+      counters.committed();
       database.exec('COMMIT');
       onProgress(end);
     }
