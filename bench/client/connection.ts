@@ -1,5 +1,5 @@
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 
 /** Where a load goes. `tlsAnchorsPem` makes it TLS. */
 export interface Target {
@@ -20,6 +20,8 @@ export interface Reply {
 export interface Connection {
   /** Rejects when the connection fails, or on an answer with neither Content-Length nor chunks. */
   send(request: Uint8Array): Promise<Reply>;
+  /** `plain HTTP`, or protocol and cipher suite as negotiated. */
+  readonly transport: string;
   close(): void;
 }
 
@@ -62,6 +64,7 @@ export async function openConnection(target: Target): Promise<Connection> {
         waiting = { resolve, reject };
         socket.write(request);
       }),
+    transport: transportOf(socket),
     close: () => socket.destroy(),
   };
 }
@@ -74,6 +77,10 @@ function openSocket({ host, port, tlsAnchorsPem }: Target): Promise<Socket> {
         : connectTls({ host, port, ca: tlsAnchorsPem, servername: 'localhost' }, () => resolve(socket));
     socket.once('error', reject);
   });
+}
+
+function transportOf(socket: Socket): string {
+  return socket instanceof TLSSocket ? `${socket.getProtocol()}, ${socket.getCipher().standardName}` : 'plain HTTP';
 }
 
 const lineEnd = Buffer.from('\r\n');

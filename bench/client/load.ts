@@ -36,6 +36,8 @@ export interface LoadResult {
   readonly usage: readonly UsageOfProcess[];
   /** CPU of this process. */
   readonly clientCpuMs: number;
+  /** As the first connection has it. */
+  readonly transport: string;
   readonly machine?: MachineUsage;
 }
 
@@ -79,6 +81,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
       latenciesMs: Float64Array.from(latencies).sort(),
       usage: options.watch.flatMap(({ name, pid }, index) => usageSince(name, before[index], readProcessUsage(pid))),
       clientCpuMs: (cpu.user + cpu.system) / 1000,
+      transport: connections[0]!.transport,
       ...machine,
     };
   } finally {

@@ -32,7 +32,7 @@ async function perform(task: ClientTask): Promise<ClientAnswer> {
 }
 
 function summaryOf(load: LoadResult, success: number): LoadSummary {
-  const { answered, clientCpuMs, latenciesMs, machine, replies, seconds, usage } = load;
+  const { answered, clientCpuMs, latenciesMs, machine, replies, seconds, transport, usage } = load;
   const certificates = replies.filter((reply) => reply?.status === success).length;
   const latencyMs =
     answered === 0 ? { p50: 0, p99: 0 } : { p50: percentile(latenciesMs, 0.5), p99: percentile(latenciesMs, 0.99) };
@@ -43,6 +43,7 @@ function summaryOf(load: LoadResult, success: number): LoadSummary {
     latencyMs,
     usage,
     clientCpuMs,
+    transport,
     ...(machine === undefined ? {} : { machine }),
   };
 }

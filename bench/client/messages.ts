@@ -28,6 +28,7 @@ export interface LoadSummary {
   readonly latencyMs: { readonly p50: number; readonly p99: number };
   readonly usage: readonly UsageOfProcess[];
   readonly clientCpuMs: number;
+  readonly transport: string;
   /** Undefined without `/proc`. */
   readonly machine?: MachineUsage;
 }

@@ -45,7 +45,7 @@ export function cfsslSide(peer: BuiltPeer): Side {
   const sqlite = peer.info.dependencies.get('github.com/mattn/go-sqlite3') ?? 'unknown';
   return {
     name: 'cfsslSqlite',
-    description: `cfssl ${peer.info.version}, go-sqlite3 ${sqlite}, TLS, authsign with an HMAC key, P-256 key in a file`,
+    description: `cfssl ${peer.info.version} (${peer.info.go}), go-sqlite3 ${sqlite}, TLS, authsign with an HMAC key, P-256 key in a file`,
     counted: 'rows of the table certificates with the status good',
     start: (dir) => start(peer, dir),
     countRecorded,

@@ -21,8 +21,8 @@ export interface PeersOptions {
 
 export const peersUsage = `Usage: npm run bench:peers -- [OPTIONS]
 
-Measures us against step-ca and cfssl in turn, A B C A B C, with one client and the same requests. The peers are built
-with Go (1.25 or later, and a C compiler) the first time.
+Measures us against step-ca and cfssl in turn, A B C A B C, with one client and the same requests.
+The peers are built with Go (1.25 or later, and a C compiler) the first time.
 
   --rounds N          timed parts of each side, each on an empty state (3)
   --seconds S         length of a timed part (10)
@@ -31,7 +31,7 @@ with Go (1.25 or later, and a C compiler) the first time.
   --sides A,B         of: ${sideNames.slice(0, 3).join(', ')},
                       ${sideNames.slice(3).join(', ')} (all)
   --hierarchy FILE    our CAs and profiles (hierarchy.yaml)
-  --cache DIR         where the peers are built (${defaultCacheDir({})})
+  --cache DIR         where the peers are built (sealwright/bench-peers in the user's cache)
   --tmpfs             measure although TMPDIR is on tmpfs, where a sync costs nothing
   --cpu-prof DIR      leave CPU profiles of our service in DIR: npm run bench -- profile DIR
   --quick             --rounds 1 --seconds 2 --warm-up 500, where not said otherwise

@@ -17,13 +17,15 @@ export function renderPeers(sides: readonly Side[], runs: readonly SideRun[]): s
 function renderSides(sides: readonly Side[], runs: readonly SideRun[]): string {
   const columns: readonly Column[] = [
     { header: 'side', widthMin: 24 },
-    { header: 'what it is, how durable, how its records are counted', overflow: 'wrap', widthMin: 40 },
+    { header: 'what it is, how spoken to, how durable, how its records are counted', overflow: 'wrap', widthMin: 40 },
   ];
   const rows = sides.flatMap(({ counted, description, name }) => {
     const own = runs.filter(({ side }) => side === name);
     const settings = [...new Set(own.map(({ durability }) => durability.settings))];
+    const transports = [...new Set(own.map(({ load }) => load.transport))];
     return [
       [name, description],
+      ['', `spoken: ${transports.join('; ')}`],
       ['', `durable: ${settings.join('; ')}`],
       ['', `counted: ${counted}`],
     ];

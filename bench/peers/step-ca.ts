@@ -21,7 +21,7 @@ export function stepCaSide(peer: BuiltPeer, tokenKey?: TokenKey): Side {
   const key = tokenKey === undefined ? 'P-256 key in a file' : 'P-256 key in SoftHSM (kms pkcs11)';
   return {
     name: tokenKey === undefined ? 'stepca' : 'stepcaPkcs11',
-    description: `step-ca ${peer.info.version}, Badger ${badger}, TLS, a one-time token (JWK) each, ${key}`,
+    description: `step-ca ${peer.info.version} (${peer.info.go}), Badger ${badger}, TLS, a one-time token (JWK) each, ${key}`,
     counted: `keys of the bucket ${certificatesBucket} in Badger's value log, each entry's CRC-32C checked`,
     start: (dir) => start(peer, dir, tokenKey),
     countRecorded: (dir) => countBadgerKeys(databaseDir(dir), certificatesBucket),

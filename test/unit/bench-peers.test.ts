@@ -10,7 +10,7 @@ import { certificateIn, oneTimeToken, wholeRequests } from '../../bench/client/d
 import { prepareRequest } from '../../bench/client/requests.ts';
 import { badgerLogKeys, countBadgerKeys, crc32c } from '../../bench/peers/badger-log.ts';
 import { cfsslConfig, cfsslDatabase } from '../../bench/peers/cfssl.ts';
-import { parsePeersOptions } from '../../bench/peers/options.ts';
+import { parsePeersOptions, peersUsage } from '../../bench/peers/options.ts';
 import { renderPeers } from '../../bench/peers/report.ts';
 import schema from '../../bench/peers/result.schema.json' with { type: 'json' };
 import {
@@ -43,6 +43,7 @@ function sideRun(
       latencyMs: { p50: 8.25, p99: 21.5 },
       usage: [{ name: side, cpuMs, mainThreadCpuMs: cpuMs / 2, rssMaxBytes: 200_000_000 }],
       clientCpuMs: 200,
+      transport: 'TLSv1.3, TLS_AES_128_GCM_SHA256',
       machine: { busyMs: cpuMs + 600, availableMs: 4_000 },
     },
     verified: certificates,
@@ -172,6 +173,10 @@ describe('the options against the peers', () => {
   it('names every fault at once', () => {
     const parsed = parsePeersOptions(['--rounds', '0', '--sides', 'stepca,other', '--connections', 'many']);
     expect(parsed.kind === 'usage' ? parsed.faults.length : 0).toBe(3);
+  });
+
+  it('are explained in at most 100 columns', () => {
+    expect(Math.max(...peersUsage.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
   it('builds below the user’s cache folder', () => {

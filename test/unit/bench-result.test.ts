@@ -38,6 +38,7 @@ function endToEndRun(
         { name: 'acm-pca', cpuMs: 100, mainThreadCpuMs: 80, rssMaxBytes: 100_000_000 },
       ],
       clientCpuMs: 120,
+      transport: 'plain HTTP',
     },
     verified: 1_000,
     recorded: 1_000,
