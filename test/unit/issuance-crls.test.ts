@@ -256,7 +256,9 @@ describe('a run that publishes', () => {
     expect([published, faults]).toEqual([0, ['workloads: the HSM is gone']]);
     expect(failed).toBeGreaterThanOrEqual(3);
     expect(failed + left).toBe(21);
-    expect(asked[0]).toContain(`/v1/crls/workloads/1-${late.crlShard}`);
+    // Of 21 that are due the first eight are taken up at once, and it is the one of the highest number.
+    expect(asked.length).toBeLessThan(21);
+    expect(asked.join()).toContain(`/v1/crls/workloads/1-${late.crlShard}`);
   });
 
   it('ends in time; the next one goes on where it stopped (crl-bounded)', async () => {

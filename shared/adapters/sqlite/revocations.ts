@@ -79,30 +79,26 @@ function createCrlSource(database: DatabaseSync, commits: CommitQueue): CrlSourc
   };
 }
 
-/**
- * Revoked certificates of a shard only become more: how many of them a publication could have is what it is known by. Counted on
- * the index alone.
- */
+/** Read at once; others when these are noted. */
+const changesMax = 10_000;
+
 function createPublications(
   database: DatabaseSync,
   commits: CommitQueue,
 ): Pick<CrlSource, 'changes' | 'publications' | 'notePublished'> {
-  const changed = database.prepare(`SELECT i.crl_shard AS shard, count(*) AS revoked, coalesce(p.revoked, 0) AS had
-    FROM issuances i LEFT JOIN crl_publications p
-      ON p.ca_id = i.ca_id AND p.generation = i.generation AND p.shard = i.crl_shard
-    WHERE i.state = 'revoked' AND i.ca_id = ? AND i.generation = ? AND i.crl_shard IS NOT NULL
-    GROUP BY i.crl_shard HAVING count(*) > had ORDER BY i.crl_shard`);
-  const published = database.prepare(
-    'SELECT shard, next_update FROM crl_publications WHERE ca_id = ? AND generation = ?',
+  const ofGeneration = 'ca_id = ? AND generation = ?';
+  const changed = database.prepare(
+    `SELECT shard, issuance FROM crl_changes WHERE ${ofGeneration} ORDER BY shard, issuance LIMIT ?`,
   );
-  const note = database.prepare(`INSERT INTO crl_publications (ca_id, generation, shard, next_update, revoked)
-    VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-    SET next_update = excluded.next_update, revoked = max(revoked, excluded.revoked)`);
+  const published = database.prepare(`SELECT shard, next_update FROM crl_publications WHERE ${ofGeneration}`);
+  const note = database.prepare(`INSERT INTO crl_publications (ca_id, generation, shard, next_update)
+    VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET next_update = excluded.next_update`);
+  const forget = database.prepare(`DELETE FROM crl_changes WHERE ${ofGeneration} AND shard = ? AND issuance = ?`);
   return {
     async changes(caId, generation) {
-      return changed
-        .all(caId, generation)
-        .map(({ revoked, shard }) => ({ shard: shard as number, mark: [String(revoked)] }));
+      const rows = changed.all(caId, generation, changesMax);
+      const byShard = Map.groupBy(rows, ({ shard }) => shard as number);
+      return [...byShard].map(([shard, some]) => ({ shard, mark: some.map(({ issuance }) => String(issuance)) }));
     },
     async publications(caId, generation) {
       const rows = published.all(caId, generation);
@@ -110,7 +106,8 @@ function createPublications(
     },
     notePublished: (caId, generation, shard, nextUpdate, change) =>
       commits.submit(() => {
-        note.run(caId, generation, shard, nextUpdate, Number(change?.mark[0] ?? 0));
+        note.run(caId, generation, shard, nextUpdate);
+        for (const issuance of change?.mark ?? []) forget.run(caId, generation, shard, Number(issuance));
       }),
   };
 }

@@ -354,6 +354,35 @@ CREATE TABLE crl_publications (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/**
+ * Revoked certificates that no CRL had to list yet, in the place of how many it had. The statement that revokes is the one that
+ * writes `revoked_at`: no other move pays for the trigger.
+ */
+const crlChanges = `
+DROP TABLE crl_publications;
+CREATE TABLE crl_publications (
+  ca_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  shard INTEGER NOT NULL,
+  next_update INTEGER NOT NULL,
+  PRIMARY KEY (ca_id, generation, shard)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE crl_changes (
+  ca_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  shard INTEGER NOT NULL,
+  issuance INTEGER NOT NULL,
+  PRIMARY KEY (ca_id, generation, shard, issuance)
+) STRICT, WITHOUT ROWID;
+INSERT INTO crl_changes SELECT ca_id, generation, crl_shard, issuance FROM issuances
+  WHERE state = 'revoked' AND crl_shard IS NOT NULL;
+CREATE TRIGGER revoked_is_new AFTER UPDATE OF revoked_at ON issuances
+  WHEN NEW.state = 'revoked' AND NEW.crl_shard IS NOT NULL
+BEGIN
+  INSERT INTO crl_changes VALUES (NEW.ca_id, NEW.generation, NEW.crl_shard, NEW.issuance) ON CONFLICT DO NOTHING;
+END;
+`;
+
 export const migrations: readonly string[] = [
   issuanceTables + holdAndCounterTables + callerAndAuthorityTables + queueTables,
   auditTables,
@@ -364,4 +393,5 @@ export const migrations: readonly string[] = [
   'CREATE INDEX requests_by_predecessor ON requests (predecessor) WHERE predecessor IS NOT NULL;',
   crlPublications,
   'CREATE INDEX requests_by_owner ON requests (owner, fleet);',
+  crlChanges,
 ];
