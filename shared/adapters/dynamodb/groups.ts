@@ -10,8 +10,12 @@ export interface Group {
   readonly plans: readonly Plan[];
 }
 
-/** Moves in one transaction at most. More would cost less and meet others more often: one that fails fails them all. */
-const plansPerGroupMax = 16;
+/**
+ * Moves in one transaction at most. A hundred moves of three actions and what they share need four transactions whatever is done
+ * (DynamoDB takes 100 actions), and 25 is the least that gives four. More would only meet others more often: one that fails
+ * fails them all.
+ */
+const plansPerGroupMax = 25;
 
 /**
  * Packs plans into transactions of at most 100 actions, and puts off those that touch an item of another plan: they would
