@@ -58,10 +58,10 @@ function recordOf(issuance: NewIssuance, state: string): Item {
 }
 
 /** Moves a batch from one state on, and answers what that took. */
-async function moveBatch(state: string, moveOf: (id: string) => Transition) {
+async function moveBatch(state: string, moveOf: (id: string) => Transition, changes: Item = {}) {
   const credential = newCredential();
   const issuances = Array.from({ length: batch }, () => newIssuance(credential));
-  const { counted, ledger, sizes } = tableWith(issuances.map((one) => recordOf(one, state)));
+  const { counted, ledger, sizes } = tableWith(issuances.map((one) => ({ ...recordOf(one, state), ...changes })));
   const outcomes = await ledger.advance(
     issuances.map(({ ordinal, requestId }) => moveOf(issuanceIdOf(requestId, ordinal))),
   );
@@ -99,5 +99,11 @@ describe('a batch of 100 on DynamoDB, nobody else about', () => {
       transactions: 4,
       updates: 1,
     });
+  });
+
+  it('is split further where its records are large: a transaction takes 4 MB (transaction-bytes)', async () => {
+    const { transactions } = await moveBatch('received', (id) => moves.approve(id), { scp: text('x'.repeat(300_000)) });
+    // Ten records of 300 KB and what is written of them.
+    expect(transactions).toBe(batch / 10);
   });
 });

@@ -2,6 +2,7 @@
 import { type Action, actionsMax } from './calls.ts';
 import { type Cells, countActions, countInto } from './counters.ts';
 import { fenceCheck } from './fence.ts';
+import { itemBytes } from './items.ts';
 import { cellOf, ownKeys, type Plan } from './moves.ts';
 import { issuanceIdOfItem } from './record-items.ts';
 import { counterShards, fenceShards, shardOf } from './table.ts';
@@ -16,6 +17,8 @@ export interface Group {
  * fails them all.
  */
 const plansPerGroupMax = 25;
+/** Of the items of one transaction: DynamoDB takes 4 MB, and every record is counted whole, however little of it moves. */
+const groupBytesMax = 3 * 1024 * 1024;
 
 /**
  * Packs plans into transactions of at most 100 actions, and puts off those that touch an item of another plan: they would
@@ -30,6 +33,7 @@ export function packed(
   const groups: Plan[][] = [];
   let open: Plan[] = [];
   let actions = 0;
+  let bytes = 0;
   let shared = new Set<string>();
   for (const plan of plans) {
     const own = ownKeys(plan);
@@ -44,16 +48,39 @@ export function packed(
       continue;
     }
     const wanted = sharedKeys(plan).filter((key) => !shared.has(key));
-    if (open.length === plansPerGroupMax || actions + plan.actions.length + wanted.length > actionsMax) {
+    const planBytes = bytesOf(plan);
+    if (
+      open.length === plansPerGroupMax ||
+      actions + plan.actions.length + wanted.length > actionsMax ||
+      bytes + planBytes > groupBytesMax
+    ) {
       if (open.length > 0) groups.push(open);
-      [open, actions, shared] = [[], 0, new Set()];
+      [open, actions, bytes, shared] = [[], 0, 0, new Set()];
     }
     open.push(plan);
+    bytes += planBytes;
     for (const key of sharedKeys(plan)) shared.add(key);
     actions = open.reduce((sum, { actions: some }) => sum + some.length, 0) + shared.size;
   }
   if (open.length > 0) groups.push(open);
   return { groups: groups.map((some) => ({ plans: some })), putOff };
+}
+
+/** At least what DynamoDB counts of a move: the record as it is, and what is written. */
+function bytesOf({ actions, rec }: Plan): number {
+  return itemBytes(rec) + actions.reduce((sum, action) => sum + actionBytes(action), 0);
+}
+
+function actionBytes(action: Action): number {
+  switch (action.kind) {
+    case 'put':
+      return itemBytes(action.item);
+    case 'update':
+      return itemBytes(action.set.values ?? {});
+    case 'delete':
+    case 'check':
+      return 0;
+  }
 }
 
 export function isSingle(plan: Plan): boolean {

@@ -29,6 +29,21 @@ export function document(value: unknown): AttributeValue {
   return { S: JSON.stringify(value) };
 }
 
+/** About what DynamoDB counts of an item, and never less: names and values in UTF-8, and some octets for each number and list. */
+export function itemBytes(item: Item): number {
+  let sum = 0;
+  for (const name in item) sum += name.length + valueBytes(item[name]!);
+  return sum;
+}
+
+function valueBytes(value: AttributeValue): number {
+  if (value.S !== undefined) return Buffer.byteLength(value.S);
+  if (value.B !== undefined) return value.B.byteLength;
+  if (value.L !== undefined) return value.L.reduce((sum, one) => sum + 1 + valueBytes(one), 3);
+  if (value.M !== undefined) return 3 + itemBytes(value.M);
+  return 21;
+}
+
 /** An item of ours lacks an attribute, or has it of another type: somebody else wrote into the table. */
 export class ItemError extends Error {
   readonly code = 'state-corrupt';
