@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createBackends } from '../../functions/signer/backends.ts';
 import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
 import { type CertificateTemplate, evaluateRequest } from '../../shared/hierarchy/policy.ts';
-import { draftIntent, serialBytes, storedSubjectOf } from '../../shared/issuance/build-intent.ts';
+import { draftIntent, serialBytes } from '../../shared/issuance/build-intent.ts';
 import { crlUrlOf } from '../../shared/issuance/crl-shards.ts';
 import { issuanceIdOf, requestIdOf } from '../../shared/issuance/ids.ts';
 import type { NewIssuance } from '../../shared/issuance/issuance-record.ts';
@@ -80,7 +80,7 @@ export async function measureJourney(
   const signature = await measureSignature(world, under, lint.answers, warmUp);
   const certificates = signature.certificates.map((der, index) => ({ der, intent: lint.answers[index]!.intent }));
   const verify = await measureWarm(certificates, warmUp, concurrency, ({ der, intent }) =>
-    verifyIssued(der, intent, storedSubjectOf(intent, under.profile.name, under.issuer)),
+    verifyIssued(der, intent, under.profile.name, under.issuer),
   );
   const issue = await move(
     verify.answers.map((outcome, index) => {

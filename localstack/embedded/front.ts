@@ -278,13 +278,11 @@ function clientCertificate(request: IncomingMessage): ClientCert | undefined {
 
 function send(response: ServerResponse, answer: HttpResponse, headOnly: boolean): void {
   if (response.headersSent || response.destroyed) return;
-  const body =
-    answer.body === undefined
-      ? Buffer.alloc(0)
-      : Buffer.from(answer.body, answer.isBase64Encoded === true ? 'base64' : 'utf8');
+  // A text goes out in one write with the headers; bytes would take two.
+  const body = answer.isBase64Encoded === true ? Buffer.from(answer.body ?? '', 'base64') : (answer.body ?? '');
   const headers: Record<string, string | number> = {
     'x-content-type-options': 'nosniff',
-    'content-length': body.length,
+    'content-length': Buffer.byteLength(body),
   };
   for (const [name, value] of Object.entries(answer.headers ?? {})) headers[name] = String(value);
   if (answer.statusCode === 204) delete headers['content-length'];

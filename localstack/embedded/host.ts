@@ -68,12 +68,22 @@ export function mappingsFor(
   const signer = mappings.find(({ queue }) => queue.startsWith(signingQueuePrefix));
   return [...servedQueues].flatMap((queue) => {
     const own = mappings.filter((mapping) => mapping.queue === queue);
-    if (own.length > 0) return own;
+    if (own.length > 0) return own.map(atHome);
     if (signer === undefined || !queue.startsWith(signingQueuePrefix))
       throw new DeploymentError(`serverless.yml: no function reads the queue ${queue}`);
-    return [{ ...signer, functionName: `${signer.functionName} (${queue})`, queue }];
+    return [{ ...atHome(signer), functionName: `${signer.functionName} (${queue})`, queue }];
   });
 }
+
+/**
+ * Lambda takes no more than ten messages without waiting for a window to close. Here what has come together is one batch: a
+ * batch costs a reading of the module's evidence.
+ */
+function atHome(mapping: EventSourceMapping): EventSourceMapping {
+  return { ...mapping, batchSize: Math.max(mapping.batchSize, batchSizeHere) };
+}
+
+const batchSizeHere = 64;
 
 const signingQueuePrefix = signingQueueName('');
 

@@ -164,6 +164,18 @@ function bounded(violations: readonly PolicyViolation[]): readonly PolicyViolati
   });
 }
 
+/** Object identifiers of the purposes of a profile, the same array each time. */
+const purposes = new WeakMap<Profile, readonly string[]>();
+
+function purposesOf(profile: Profile): readonly string[] {
+  let known = purposes.get(profile);
+  if (known === undefined) {
+    known = profile.extendedKeyUsage.map(extendedKeyUsageOid);
+    purposes.set(profile, known);
+  }
+  return known;
+}
+
 function makeTemplate(
   profile: Profile,
   caId: string,
@@ -181,7 +193,7 @@ function makeTemplate(
     names,
     sanCritical: !isNamed,
     keyUsage: profile.keyUsage,
-    extendedKeyUsage: profile.extendedKeyUsage.map(extendedKeyUsageOid),
+    extendedKeyUsage: purposesOf(profile),
     validity: profile.validity,
     droppedExtensions,
   };

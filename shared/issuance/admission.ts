@@ -38,7 +38,12 @@ export interface RateMeter {
   /** A reading of the queue: how much waits, and how much was completed ever, where the queue tells. */
   observe(at: EpochMs, depth: number, completedTotal: number | undefined): void;
   /** Completions a second while there was work, with the prior; and whether work has stood still. */
-  rate(at: EpochMs): { readonly perSecond: number; readonly stalled: boolean };
+  rate(at: EpochMs): Rate;
+}
+
+export interface Rate {
+  readonly perSecond: number;
+  readonly stalled: boolean;
 }
 
 /**
@@ -47,6 +52,7 @@ export interface RateMeter {
  */
 export function createRateMeter(priorPerSecond: number): RateMeter {
   let buckets: Bucket[] = [];
+  let rated: { readonly second: number; readonly value: Rate } | undefined;
   let last: { readonly at: EpochMs; readonly depth: number; readonly completedTotal: number | undefined } | undefined;
 
   function inside(at: EpochMs): Bucket[] {
@@ -63,9 +69,17 @@ export function createRateMeter(priorPerSecond: number): RateMeter {
     }
     bucket.completed += completed;
     bucket.busyMs += busyMs;
+    rated = undefined;
   }
 
-  function rate(at: EpochMs): { readonly perSecond: number; readonly stalled: boolean } {
+  /** Asked with every request; changes with an observation, and when a second of the window has gone. */
+  function rate(at: EpochMs): Rate {
+    const second = Math.floor(at / bucketMs);
+    if (rated?.second !== second) rated = { second, value: computeRate(at) };
+    return rated.value;
+  }
+
+  function computeRate(at: EpochMs): Rate {
     let completed = 0;
     let busyMs = 0;
     for (const bucket of inside(at)) {
@@ -235,7 +249,23 @@ function judge(door: Door, enrolment: Watched, share: number, at: EpochMs): Admi
 /** Which part of what was accepted in the last minute was for each backend: what the enrolment queue is made of. */
 function createShares() {
   let buckets: { readonly from: EpochMs; readonly counts: Map<string, number> }[] = [];
+  /** The buckets summed, as of the second that `of` was asked about last. */
+  let summed: { readonly from: EpochMs; readonly counts: Map<string, number>; all: number } | undefined;
   const inside = (at: EpochMs) => buckets.filter(({ from }) => from > at - windowMs && from <= at);
+
+  function sums(at: EpochMs) {
+    const from = Math.floor(at / bucketMs) * bucketMs;
+    if (summed?.from === from) return summed;
+    summed = { from, counts: new Map(), all: 0 };
+    for (const { counts } of inside(at)) {
+      for (const [name, count] of counts) {
+        summed.all += count;
+        summed.counts.set(name, (summed.counts.get(name) ?? 0) + count);
+      }
+    }
+    return summed;
+  }
+
   return {
     add(backend: string, at: EpochMs): void {
       const from = Math.floor(at / bucketMs) * bucketMs;
@@ -246,18 +276,14 @@ function createShares() {
         buckets.push(bucket);
       }
       bucket.counts.set(backend, (bucket.counts.get(backend) ?? 0) + 1);
+      if (summed?.from !== from) return;
+      summed.all += 1;
+      summed.counts.set(backend, (summed.counts.get(backend) ?? 0) + 1);
     },
     /** From 0 to 1; 1 while nothing is known. */
     of(backend: string, at: EpochMs): number {
-      let own = 0;
-      let all = 0;
-      for (const { counts } of inside(at)) {
-        for (const [name, count] of counts) {
-          all += count;
-          if (name === backend) own += count;
-        }
-      }
-      return all === 0 ? 1 : own / all;
+      const { all, counts } = sums(at);
+      return all === 0 ? 1 : (counts.get(backend) ?? 0) / all;
     },
   };
 }

@@ -12,12 +12,12 @@ import {
 } from '../pki/certificate.ts';
 import {
   authorityKeyIdentifierExtension,
-  basicConstraintsExtension,
   buildTbsCertificate,
   crlDistributionPointExtension,
   extendedKeyUsageExtension,
   keyIdentifierOf,
   keyUsageExtension,
+  leafBasicConstraintsExtension,
   subjectAltNameExtension,
   subjectKeyIdentifierExtension,
 } from '../pki/certificate-builder.ts';
@@ -28,7 +28,7 @@ import type { SubjectPublicKey } from '../pki/public-key.ts';
 import type { IssuingAuthority } from './authority-directory.ts';
 import { idempotencyTokenOf } from './ids.ts';
 
-/** 127 random bits: positive, below 2^159, at least 64 bits of randomness (RFC 5280 4.1.2.2 and the CA/Browser Forum's 7.1). */
+/** Random bytes that a serial is made of; see `serialOf`. */
 export const serialBytes = 16;
 
 /**
@@ -82,7 +82,7 @@ export function lintSubjectOf(
 export function draftIntent(input: IntentInput): IntentDraft {
   const { template, issuer, authority, at } = input;
   const { notBefore, notAfter } = leafValidity(template.validity, at);
-  const serial = serialOf(input.random);
+  const serial = serialOf(input.random, at);
   const lintTbs = buildTbs({
     ...template,
     commonName: template.commonName,
@@ -119,11 +119,16 @@ function ownCrlOf(intent: Intent): false | undefined {
   return intent.kind === 'template' && intent.ownCrl === true ? undefined : false;
 }
 
-/** Clears the sign bit and sets the next one: positive, and always of the same length. */
-function serialOf(random: Uint8Array): Uint8Array {
+/**
+ * 0x40, the time in milliseconds in 48 bits, and 72 random bits: positive, below 2^159, always of the same length, and more
+ * than 64 bits from a CSPRNG (RFC 5280 §4.1.2.2, CA/Browser Forum BR §7.1). The certificate says when it was issued anyway;
+ * in the order of time, new serials stand together in the ledger's index, which random ones would scatter over all of it.
+ */
+function serialOf(random: Uint8Array, at: EpochMs): Uint8Array {
   if (random.length !== serialBytes) throw new Error(`a serial takes ${serialBytes} random bytes`);
-  const serial = Uint8Array.from(random);
-  serial[0] = (serial[0]! & 0x7f) | 0x40;
+  const serial = Buffer.from(random);
+  serial[0] = 0x40;
+  serial.writeUIntBE(at, 1, 6);
   return serial;
 }
 
@@ -142,10 +147,20 @@ interface TbsInput {
   readonly crlUrl: string | undefined;
 }
 
+const issuerKeyIdentifiers = new WeakMap<IssuingAuthority, Uint8Array>();
+
+/** The identifier that the issuer's certificate gives its key, the same bytes object each time. */
+function keyIdentifierOfIssuer(issuer: IssuingAuthority): Uint8Array {
+  let known = issuerKeyIdentifiers.get(issuer);
+  if (known === undefined) {
+    known = subjectKeyIdentifierOf(issuer.certificate.tbs);
+    if (known === undefined) throw new Error(`the certificate of CA ${issuer.caId} has no subject key identifier`);
+    issuerKeyIdentifiers.set(issuer, known);
+  }
+  return known;
+}
+
 function buildTbs(input: TbsInput): Uint8Array {
-  const authorityKeyIdentifier = subjectKeyIdentifierOf(input.issuer.certificate.tbs);
-  if (authorityKeyIdentifier === undefined)
-    throw new Error(`the certificate of CA ${input.issuer.caId} has no subject key identifier`);
   return buildTbsCertificate({
     serialNumber: input.serial,
     signingAlgorithm: input.signingAlgorithm,
@@ -155,12 +170,12 @@ function buildTbs(input: TbsInput): Uint8Array {
     subject: encodeCommonNameOnly(input.commonName),
     publicKey: input.publicKey.der,
     extensions: [
-      basicConstraintsExtension({ ca: false }),
+      leafBasicConstraintsExtension(),
       keyUsageExtension(input.keyUsage),
       extendedKeyUsageExtension(input.extendedKeyUsage),
       subjectAltNameExtension(input.names, input.sanCritical),
       subjectKeyIdentifierExtension(keyIdentifierOf(input.publicKey)),
-      authorityKeyIdentifierExtension(authorityKeyIdentifier),
+      authorityKeyIdentifierExtension(keyIdentifierOfIssuer(input.issuer)),
       ...(input.crlUrl === undefined ? [] : [crlDistributionPointExtension(input.crlUrl)]),
     ],
   });

@@ -4,7 +4,6 @@ import type { EpochMs } from '../pki/epoch.ts';
 import { MalformedError } from '../pki/malformed.ts';
 import { pagesOf, reportMarginMs } from './audit-report.ts';
 import type { IssuingAuthority } from './authority-directory.ts';
-import { storedSubjectOf } from './build-intent.ts';
 import type { IssuanceRecord, IssuedCertificate } from './issuance-record.ts';
 import type { AuditReportEntry, IssuanceLedger, SigningBackend } from './ports.ts';
 import { tokenReuseMsMax } from './signer-ports.ts';
@@ -156,7 +155,7 @@ export async function verifyOrphan(
     return { kind: 'foreign', faults: ['it was issued before it was intended'] };
   if (entry !== undefined && entry.templateArn !== intent.templateArn)
     return { kind: 'foreign', faults: ['it was issued by another template'] };
-  const verdict = await verifyIssued(der, intent, storedSubjectOf(intent, record.profile, issuer));
+  const verdict = await verifyIssued(der, intent, record.profile, issuer);
   return verdict.kind === 'verified'
     ? { kind: 'own', certificate: verdict.certificate }
     : { kind: 'foreign', faults: verdict.faults };

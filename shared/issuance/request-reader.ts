@@ -40,6 +40,8 @@ export function createRequestReader(options: RequestReaderOptions = {}): Request
   /** Oldest first. */
   const proven = new Map<string, { readonly read: ReadRequest; readonly bytes: number }>();
   let bytesTotal = 0;
+  /** Of bytes that were read here and are still the same object: nobody writes to them any more. */
+  const readBefore = new WeakMap<Uint8Array, ReadRequest>();
 
   function remember(read: ReadRequest): void {
     const bytes = read.request.der.length;
@@ -55,8 +57,12 @@ export function createRequestReader(options: RequestReaderOptions = {}): Request
 
   return {
     read(csrDer) {
+      const known = readBefore.get(csrDer);
+      if (known !== undefined) return known;
       const csrSha256 = sha256Hex(csrDer);
-      return proven.get(csrSha256)?.read ?? { request: parseCertificationRequest(csrDer), csrSha256 };
+      const read = proven.get(csrSha256)?.read ?? { request: parseCertificationRequest(csrDer), csrSha256 };
+      readBefore.set(csrDer, read);
+      return read;
     },
     async provesPossession(read) {
       if (proven.get(read.csrSha256)?.read === read) return true;

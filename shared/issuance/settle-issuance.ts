@@ -1,7 +1,6 @@
 import type { EpochMs } from '../pki/epoch.ts';
 import type { IssuingAuthority } from './authority-directory.ts';
 import { again, whenItStandsNoMore } from './batch.ts';
-import { storedSubjectOf } from './build-intent.ts';
 import { assertNever } from './errors.ts';
 import type { IssuanceError, IssuanceRecord } from './issuance-record.ts';
 import type { SubmitOutcome, Transition } from './ports.ts';
@@ -158,12 +157,7 @@ async function settle(
 ): Promise<Transition> {
   const { issuanceId, intent } = record;
   if (intent === undefined) throw new Error(`issuance ${issuanceId} came back without an intent`);
-  const verdict = await verifyIssued(
-    certificateDer,
-    intent,
-    storedSubjectOf(intent, record.profile, issuer),
-    ports.verify,
-  );
+  const verdict = await verifyIssued(certificateDer, intent, record.profile, issuer, ports.verify);
   if (verdict.kind === 'verified') return { to: 'issued', issuanceId, from, at, certificate: verdict.certificate };
   ports.report.misissued(issuanceId, verdict.faults);
   return {

@@ -12,6 +12,8 @@ import { MalformedError } from '../pki/malformed.ts';
 import { encodeCommonNameOnly, nameKey } from '../pki/names.ts';
 import { encodeCaSigningAlgorithm, parseSignatureAlgorithm } from '../pki/signature-algorithm.ts';
 import { type VerifySignature, verifySignature } from '../pki/verify-signature.ts';
+import type { IssuingAuthority } from './authority-directory.ts';
+import { storedSubjectOf } from './build-intent.ts';
 import type { IssuedCertificate } from './issuance-record.ts';
 
 export type VerifyOutcome =
@@ -26,13 +28,14 @@ export type VerifyOutcome =
 export async function verifyIssued(
   certificateDer: Uint8Array,
   intent: Intent,
-  subject: Omit<LintSubject, 'certificate'>,
+  profile: string,
+  issuer: IssuingAuthority,
   verify: VerifySignature = verifySignature,
 ): Promise<VerifyOutcome> {
   try {
     return intent.kind === 'tbs'
-      ? await verifySigned(certificateDer, intent, subject.issuer, verify)
-      : await verifyBuilt(certificateDer, intent, subject, verify);
+      ? await verifySigned(certificateDer, intent, issuer.certificate, verify)
+      : await verifyBuilt(certificateDer, intent, storedSubjectOf(intent, profile, issuer), verify);
   } catch (cause) {
     // Not a certificate, or one with an extension that is malformed: in both cases not what was intended.
     if (!(cause instanceof MalformedError)) throw cause;

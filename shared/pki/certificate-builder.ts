@@ -55,7 +55,25 @@ function encodedOid(dotted: string): Uint8Array {
   return encoded;
 }
 
+/** Of extensions that stand in many certificates, as `shared` has them. */
+const encodedExtensions = new WeakMap<Extension, Uint8Array>();
+
+/** The extension made for `of` the first time: the encoding of what a profile or an issuer has is made once. */
+function shared<T extends object>(made: WeakMap<T, Extension>, of: T, make: () => Extension): Extension {
+  let extension = made.get(of);
+  if (extension === undefined) {
+    extension = make();
+    made.set(of, extension);
+    encodedExtensions.set(extension, encodeAnew(extension));
+  }
+  return extension;
+}
+
 function encodeExtension(extension: Extension): Uint8Array {
+  return encodedExtensions.get(extension) ?? encodeAnew(extension);
+}
+
+function encodeAnew(extension: Extension): Uint8Array {
   const id = encodedOid(extension.oid);
   const value = der.octetString(extension.value);
   return extension.critical ? der.sequence(id, critical, value) : der.sequence(id, value);
@@ -135,11 +153,24 @@ export function basicConstraintsExtension(constraints: {
   return { oid: oids.basicConstraints, critical: true, value: der.sequence(...parts) };
 }
 
+const leafConstraints = new WeakMap<object, Extension>();
+
+/** BasicConstraints of a leaf: CA FALSE, critical. */
+export function leafBasicConstraintsExtension(): Extension {
+  return shared(leafConstraints, leafConstraints, () => basicConstraintsExtension({ ca: false }));
+}
+
 /**
  * KeyUsage (RFC 5280 §4.2.1.3), critical. A named bit list ends with its last set bit (X.690 11.2.2). At least one usage,
  * since the clause asks for one bit set.
  */
 export function keyUsageExtension(usages: readonly KeyUsageName[]): Extension {
+  return shared(keyUsages, usages, () => makeKeyUsage(usages));
+}
+
+const keyUsages = new WeakMap<readonly KeyUsageName[], Extension>();
+
+function makeKeyUsage(usages: readonly KeyUsageName[]): Extension {
   if (usages.length === 0) throw new RangeError('key usage needs a bit');
   const octets = [0, 0];
   let last = 0;
@@ -156,8 +187,12 @@ export function keyUsageExtension(usages: readonly KeyUsageName[]): Extension {
 /** ExtKeyUsageSyntax (RFC 5280 §4.2.1.12) of purpose OIDs, in the order given; at least one. Not critical. */
 export function extendedKeyUsageExtension(purposes: readonly string[]): Extension {
   if (purposes.length === 0) throw new RangeError('extended key usage needs a purpose');
-  return { oid: oids.extendedKeyUsage, critical: false, value: der.sequence(...purposes.map(encodedOid)) };
+  return shared(extendedKeyUsages, purposes, () => {
+    return { oid: oids.extendedKeyUsage, critical: false, value: der.sequence(...purposes.map(encodedOid)) };
+  });
 }
+
+const extendedKeyUsages = new WeakMap<readonly string[], Extension>();
 
 /** SubjectAltName (RFC 5280 §4.2.1.6), names in the order given. Critical is for an empty subject. */
 export function subjectAltNameExtension(names: readonly GeneralName[], isCritical: boolean): Extension {
@@ -171,8 +206,12 @@ export function subjectKeyIdentifierExtension(id: Uint8Array): Extension {
 
 /** AuthorityKeyIdentifier (RFC 5280 §4.2.1.1) with a key identifier only, not critical. */
 export function authorityKeyIdentifierExtension(id: Uint8Array): Extension {
-  return { oid: oids.authorityKeyIdentifier, critical: false, value: der.sequence(der.implicit(0, id)) };
+  return shared(authorityKeyIdentifiers, id, () => {
+    return { oid: oids.authorityKeyIdentifier, critical: false, value: der.sequence(der.implicit(0, id)) };
+  });
 }
+
+const authorityKeyIdentifiers = new WeakMap<Uint8Array, Extension>();
 
 /** CRLDistributionPoints (RFC 5280 §4.2.1.13): one point with one fullName URI, not critical. */
 export function crlDistributionPointExtension(url: string): Extension {

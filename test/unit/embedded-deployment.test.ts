@@ -161,7 +161,7 @@ describe('the queues that are served', () => {
     expect(served).toMatchObject({
       queue: 'signing-software',
       handler: 'functions/signer/handler.handler',
-      batchSize: 10,
+      batchSize: 64,
     });
   });
 

@@ -166,7 +166,7 @@ describe('writes that are answered before they are durable', () => {
   });
 
   it('wait for what is under way, up to a number, so that a group fills (pace)', async () => {
-    const pace = createPace({ countMax: 3, holdMsMax: 60_000 });
+    const pace = createPace({ countMin: 3, holdMsMax: 60_000 });
     const queue = queueOf({ pace });
     pace.begin();
     const first = queue.submit(write('a'));

@@ -86,6 +86,18 @@ export function issuanceResponse(
   }
 }
 
+/** Certificates of CAs go out with every leaf: each is encoded once for as long as the registry's copy of it lives. */
+const chainPems = new WeakMap<Uint8Array, string>();
+
+function chainPem(der: Uint8Array): string {
+  let pem = chainPems.get(der);
+  if (pem === undefined) {
+    pem = encodePem('CERTIFICATE', der);
+    chainPems.set(der, pem);
+  }
+  return pem;
+}
+
 function certificateResponse(
   record: IssuanceRecord,
   {
@@ -99,7 +111,7 @@ function certificateResponse(
     throw new Error('an issued record has its certificate');
   const location = { location: `/v1/enrollments/${record.issuanceId}` };
   if (format === 'pem') {
-    const pem = [certificateDer, ...chain].map((der) => encodePem('CERTIFICATE', der)).join('');
+    const pem = encodePem('CERTIFICATE', certificateDer) + chain.map(chainPem).join('');
     return { statusCode: 200, headers: { 'content-type': 'application/x-pem-file', ...location }, body: pem };
   }
   if (format === 'pkcs7') {
@@ -113,7 +125,7 @@ function certificateResponse(
       issuanceId: record.issuanceId,
       status: at > notAfter ? 'expired' : 'issued',
       certificate: encodePem('CERTIFICATE', certificateDer),
-      chain: chain.map((der) => encodePem('CERTIFICATE', der)),
+      chain: chain.map(chainPem),
       serialNumber: serial,
       fingerprint,
       notBefore: rfc3339(notBefore),

@@ -27,7 +27,7 @@ export interface HeldKey {
   readonly sign: (message: Uint8Array) => Promise<Uint8Array>;
 }
 
-/** CA certificates get 127 random bits, as leaves do: a serial says nothing and is never used twice. */
+/** CA certificates get 127 random bits: a serial says nothing and is never used twice. */
 const serialBytes = 16;
 
 /** PKCS#10 DER (RFC 2986) of a CA, signed by its key. What the certificate will say is the signing CA's affair. */

@@ -1,6 +1,15 @@
 /** CA keys as PKCS#8 PEM files, mode 600, in a folder of the state. For the dev stage only. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign as signNow } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  type BigIntStats,
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { CaKeyAlgorithm, Stage } from '../../hierarchy/hierarchy.ts';
@@ -40,37 +49,34 @@ export function readKeyFile(path: string): SoftwareKey {
 }
 
 /**
- * Reads a key each time it is called: a file that was replaced, opened to others or removed is found out. What is remembered
- * is only what the same bytes were parsed to. Throws KeyFileError.
+ * Looks at a key file each time it is called: one that was written to, replaced, opened to others or removed is found out. It
+ * is read again when its inode or the time of its last change, which nobody can set, is another. Throws KeyFileError.
  */
 export function keyFileReader(path: string): () => SoftwareKey {
-  let known: { readonly bytes: Buffer; readonly key: SoftwareKey } | undefined;
+  let known: { readonly found: string; readonly key: SoftwareKey } | undefined;
   return () => {
-    const bytes = readOwnFile(path);
-    if (known === undefined || !known.bytes.equals(bytes)) known = { bytes, key: parseKey(bytes) };
+    const { ctimeNs, dev, ino, mode, size } = statOwnFile(path);
+    const found = `${dev} ${ino} ${ctimeNs} ${mode} ${size}`;
+    if (known?.found !== found) known = { found, key: parseKey(path) };
     return known.key;
   };
 }
 
-function readOwnFile(path: string): Buffer {
-  const found = statSync(path, { throwIfNoEntry: false });
+function statOwnFile(path: string): BigIntStats {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   if (found === undefined) throw new KeyFileError('key-missing', 'the key file is not there');
-  if ((found.mode & 0o077) !== 0) {
+  if ((found.mode & 0o077n) !== 0n) {
     throw new KeyFileError(
       'key-file-exposed',
       'the key file is readable by others than its owner; it has to have mode 600',
     );
   }
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new KeyFileError('key-file-unreadable', 'the key file cannot be read', cause);
-  }
+  return found;
 }
 
-function parseKey(bytes: Buffer): SoftwareKey {
+function parseKey(path: string): SoftwareKey {
   try {
-    const privateKey = createPrivateKey(bytes);
+    const privateKey = createPrivateKey(readFileSync(path));
     const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
     return { privateKey, publicKey: parseSubjectPublicKey(spki) };
   } catch (cause) {

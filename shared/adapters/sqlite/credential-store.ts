@@ -26,7 +26,12 @@ function credentialOf(row: Row): EnrolmentCredential {
   };
 }
 
-/** Listed in the order of their ids. An id or a digest that exists already throws `already-exists`. */
+/** Credentials that are remembered by their digest: those of a fleet that enrols. */
+const rememberedMax = 1_024;
+
+/**
+ * Listed in the order of their ids. What `findBySha256` has read is remembered until a credential changes, but for `used`,
+ * which is as it was read: whoever counts does so where it is written. An id or a digest that exists already throws `already-exists`. */
 export function createCredentialStore(database: DatabaseSync, commits: CommitQueue): CredentialStore {
   const add = database.prepare(`INSERT INTO credentials (id, principal, owner, fleet, profiles, names, count_max, used,
     created_at, expires_at, revoked_at, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`);
@@ -34,11 +39,13 @@ export function createCredentialStore(database: DatabaseSync, commits: CommitQue
   const bySha256 = database.prepare('SELECT * FROM credentials WHERE sha256 = ?');
   const page = database.prepare('SELECT * FROM credentials WHERE id > ? ORDER BY id LIMIT ?');
   const revoke = database.prepare('UPDATE credentials SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?');
+  const remembered = new Map<string, EnrolmentCredential>();
   const found = (row: Row | undefined) => (row === undefined ? undefined : credentialOf(row));
 
   return {
     create: (c) =>
       commits.submit(() => {
+        remembered.clear();
         const { changes } = add.run(
           c.id,
           c.principal,
@@ -56,12 +63,22 @@ export function createCredentialStore(database: DatabaseSync, commits: CommitQue
         invariant(changes === 1, 'already-exists', `the credential ${c.id}, or its digest, exists already`);
       }),
     get: async (id) => found(byId.get(id)),
-    findBySha256: async (sha256) => found(bySha256.get(sha256)),
+    async findBySha256(sha256) {
+      const known = remembered.get(sha256) ?? found(bySha256.get(sha256));
+      if (known === undefined) return undefined;
+      if (remembered.size >= rememberedMax) remembered.clear();
+      remembered.set(sha256, known);
+      return known;
+    },
     async list(countMax, after = '') {
       invariant(countMax >= 1 && countMax <= listCountMax, 'out-of-bounds', `countMax ${countMax}`);
       return page.all(after, countMax).map(credentialOf);
     },
-    revoke: (id, at) => commits.submit(() => revoke.run(at, id).changes === 1),
+    revoke: (id, at) =>
+      commits.submit(() => {
+        remembered.clear();
+        return revoke.run(at, id).changes === 1;
+      }),
   };
 }
 

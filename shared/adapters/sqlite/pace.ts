@@ -38,16 +38,16 @@ export interface Want {
 }
 
 export interface PaceOptions {
-  /** So many go on whatever is under way. */
-  readonly countMax: number;
+  /** So many go on although something is under way, unless that is more: then what is gathered grows with it. */
+  readonly countMin: number;
   /** Nothing is held longer, while the loop turns. */
   readonly holdMsMax: number;
 }
 
-/** Eight fill a commit well (a sync costs as much as some ten certificates), and 2 ms are less than anyone sees. */
-export const paceDefaults: PaceOptions = { countMax: 8, holdMsMax: 2 };
+/** Eight fill a commit well (a sync costs as much as some ten certificates), and 4 ms are less than anyone sees. */
+export const paceDefaults: PaceOptions = { countMin: 8, holdMsMax: 4 };
 
-export function createPace({ countMax, holdMsMax }: PaceOptions = paceDefaults): Pace {
+export function createPace({ countMin, holdMsMax }: PaceOptions = paceDefaults): Pace {
   const wants = new Map<Want, number>();
   let underWay = 0;
   let scheduled = false;
@@ -60,7 +60,7 @@ export function createPace({ countMax, holdMsMax }: PaceOptions = paceDefaults):
   }
 
   function goesOn(want: Want, since: number, now: number): boolean {
-    return underWay === 0 || want.count() >= countMax || now - since >= holdMsMax;
+    return underWay === 0 || want.count() >= Math.max(countMin, underWay) || now - since >= holdMsMax;
   }
 
   function evaluate(): void {
