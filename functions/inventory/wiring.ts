@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { openInventoryWork, processStack } from '../../shared/adapters/stack/stack.ts';
+import { openInventoryWork, openSearch, processStack } from '../../shared/adapters/stack/stack.ts';
 import { publishedPrices } from '../../shared/inventory/prices.ts';
 import { rememberEstimates } from '../../shared/issuance/estimate-rotation.ts';
 import { createRecounts } from '../../shared/issuance/recount.ts';
@@ -12,6 +12,7 @@ export function wiring() {
   const random = (bytes: number): Uint8Array => randomBytes(bytes);
   return {
     ...stack,
+    search: openSearch(stack),
     inventory: rememberCounts(stack.inventory, stack.clock),
     estimateRotation: rememberEstimates({ ...stack, prices: publishedPrices, issueRate: createIssueRates(stack) }),
     recounts: createRecounts({

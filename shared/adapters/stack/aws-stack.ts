@@ -5,6 +5,7 @@ import type { InventoryUpkeep, RecountSource } from '../../issuance/inventory-po
 import type { AuthorityRegistry } from '../../issuance/ports.ts';
 import type { CrlReader } from '../../issuance/publish-crls.ts';
 import { createRequestReader } from '../../issuance/request-reader.ts';
+import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import { verifySignature } from '../../pki/verify-signature.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createDynamoAudits } from '../dynamodb/audits.ts';
@@ -91,11 +92,6 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     authorities: createAuthorityDirectory(registry, systemClock),
     audits: createDynamoAudits(table),
     revocations: createDynamoRevocations(table),
-    search: createDynamoSearch({
-      table,
-      caIds: caIdsOf(registry),
-      credential: (id) => enrolmentCredentials.get(id),
-    }),
     permits: createDynamoPermits(table),
     inventory: createDynamoInventoryReads({
       table,
@@ -135,6 +131,13 @@ export function openProcessStack(): Stack {
     throw new EnvironmentError(['SEALWRIGHT_STACK is "embedded": a bundle for Lambda has the aws stack alone']);
   opened = openAwsStack(environment);
   return opened;
+}
+
+/** The search of the inventory: in the bundle of the function that answers it, and in no other. */
+export function openSearch({ credentials, environment, registry }: Stack): CertificateSearch | undefined {
+  if (environment.stack !== 'aws') throw new EnvironmentError(['the stack is not the aws stack']);
+  const credential = (id: string) => credentials.get(id);
+  return createDynamoSearch({ table: createTable(tableOptions(environment)), caIds: caIdsOf(registry), credential });
 }
 
 /** What the upkeep writes and a recount reads. */

@@ -20,7 +20,6 @@ import type {
 import type { CrlObjects } from '../../issuance/publish-crls.ts';
 import type { RequestReader } from '../../issuance/request-reader.ts';
 import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports.ts';
-import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import type { VerifySignature } from '../../pki/verify-signature.ts';
 import type { Environment } from './environment.ts';
 
@@ -45,8 +44,6 @@ export interface Stack {
   readonly authorities: AuthorityDirectory;
   readonly audits: AuditStore;
   readonly revocations: RevocationStore;
-  /** Undefined where the stack has no search of the inventory. */
-  readonly search: CertificateSearch | undefined;
   readonly permits: PermitStore;
   readonly inventory: InventoryReads;
   readonly enrolmentQueue: WorkQueue;

@@ -6,6 +6,7 @@ import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issua
 import type { QueueConsumer, WorkQueue } from '../../issuance/ports.ts';
 import type { CrlReader } from '../../issuance/publish-crls.ts';
 import { createRequestReader } from '../../issuance/request-reader.ts';
+import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import { verifySignature } from '../../pki/verify-signature.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
 import { createFileCrlObjects } from '../files/crl-objects.ts';
@@ -29,6 +30,7 @@ export interface EmbeddedStack extends Stack {
   readonly walBytes: () => number;
   readonly crls: CrlWork;
   readonly inventory: InventoryReads & InventoryUpkeep & RecountSource;
+  readonly search: CertificateSearch;
 }
 
 /** Opens the stack that an environment describes. */
@@ -99,6 +101,10 @@ export const openProcessStack = processEmbeddedStack;
 /** What the upkeep writes and a recount reads: the ledger's own process has it. */
 export function openInventoryWork(_stack: Stack): InventoryUpkeep & RecountSource {
   return processEmbeddedStack().inventory;
+}
+
+export function openSearch(_stack: Stack): CertificateSearch | undefined {
+  return processEmbeddedStack().search;
 }
 
 export function openCrlReader(_stack: Stack): CrlReader | undefined {
