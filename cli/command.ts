@@ -19,12 +19,12 @@ export interface OutputStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   /** False where what was written waits for its reader: `drain` says when there is room again. */
-  write(text: string): unknown;
+  write(text: string | Uint8Array): unknown;
   once?(event: 'drain', listener: () => void): unknown;
 }
 
 /** Writes, and waits for a slow reader, so that what is streamed does not gather in memory. */
-export async function writeSlowly(stream: OutputStream, text: string): Promise<void> {
+export async function writeSlowly(stream: OutputStream, text: string | Uint8Array): Promise<void> {
   if (stream.write(text) !== false || stream.once === undefined) return;
   await new Promise<void>((resolve) => stream.once!('drain', resolve));
 }
