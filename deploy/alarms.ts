@@ -46,6 +46,28 @@ function metricFilters(): Resources {
   );
 }
 
+/** Schedules of a minute whose silence nothing else shows: reads stay right without the upkeep, and only get dearer. */
+const scheduled = ['upkeep'] as const;
+
+function silenceAlarms(): Resources {
+  return Object.fromEntries(
+    scheduled.map((name) => [
+      `${name[0]!.toUpperCase()}${name.slice(1)}SilentAlarm`,
+      alarm('ticket', `function-silent ${name}`, 'The function of a schedule has not been called for ten minutes.', {
+        Namespace: 'AWS/Lambda',
+        MetricName: 'Invocations',
+        Dimensions: [{ Name: 'FunctionName', Value: sub(`\${AWS::StackName}-${name}`) }],
+        Statistic: 'Sum',
+        Period: 60,
+        EvaluationPeriods: 10,
+        Threshold: 1,
+        ComparisonOperator: 'LessThanThreshold',
+        TreatMissingData: 'breaching',
+      }),
+    ]),
+  );
+}
+
 interface AlarmSettings {
   readonly Namespace: string;
   readonly MetricName: unknown;
@@ -54,6 +76,9 @@ interface AlarmSettings {
   readonly Period: number;
   readonly EvaluationPeriods: number;
   readonly Threshold: unknown;
+  /** Greater or equal, unless said otherwise. */
+  readonly ComparisonOperator?: 'LessThanThreshold';
+  readonly TreatMissingData?: 'breaching';
 }
 
 function alarm(
@@ -220,4 +245,5 @@ export const alarmResources: Resources = {
   ...queueAlarms(),
   ...awsAlarms,
   ...functionAlarms(),
+  ...silenceAlarms(),
 };

@@ -174,6 +174,19 @@ describe('the template', () => {
     for (const id of ['EnrolmentAgeAlarm', 'SigningAcmPcaDeadAlarm', 'QuotaNearAlarm']) expect(made).toHaveProperty(id);
   });
 
+  it('has an alarm when the upkeep fails, and when it is not called at all (upkeep-dead)', () => {
+    expect(made.UpkeepErrorsAlarm!.Properties).toMatchObject({
+      MetricName: 'Errors',
+      TreatMissingData: 'notBreaching',
+    });
+    expect(made.UpkeepSilentAlarm!.Properties).toMatchObject({
+      MetricName: 'Invocations',
+      ComparisonOperator: 'LessThanThreshold',
+      Threshold: 1,
+      TreatMissingData: 'breaching',
+    });
+  });
+
   it('keeps the table: on demand, restorable, protected, under a key of the customer (table-kept)', () => {
     expect(made.IssuanceTable).toMatchObject({
       DeletionPolicy: 'Retain',
