@@ -133,11 +133,16 @@ function sendOnce(context: SendContext, request: HttpRequest, mayRepeat: boolean
       incoming.on('error', fail);
       incoming.on('end', () => {
         clearTimeout(timer);
-        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks) });
+        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: bodyOf(chunks) });
       });
     });
     outgoing.end(body);
   });
+}
+
+/** A short answer came in one piece: a copy of each would be garbage outside of the heap, which is collected late. */
+function bodyOf(chunks: readonly Buffer[]): Buffer {
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 
 function asUnreachable(error: NodeJS.ErrnoException): UnreachableError {

@@ -7,8 +7,8 @@ import { searchPages } from './search-pages.ts';
 const filters = ['issuer', 'owner', 'fleet', 'profile', 'serial', 'fingerprint', 'key', 'name', 'credential', 'status'];
 const instants = ['not-after-before', 'not-after-after'];
 const parameterOf = (option: string) => option.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-/** Certificates a page: some 100 KB. What is longer is garbage that V8 leaves lying until it has grown by a hundred megabytes. */
-const pageMax = '200';
+/** Certificates a page: some 50 KB, which come in one piece. Longer texts and buffers are garbage that V8 leaves lying for long. */
+const pageMax = '100';
 
 export const filterOptions: Command['options'] = {
   ...Object.fromEntries(filters.map((name) => [name, { type: 'string', value: 'TEXT', help: `its ${name}` }])),

@@ -55,7 +55,6 @@ export async function listCertificates(wired: Wired, event: APIGatewayProxyEvent
     limitOf(parameters.limit),
     parameters.cursor,
   );
-  const rows = page.found.map(present);
   const accept = event.headers.accept ?? '';
   const next = page.nextCursor === undefined ? {} : { 'x-next-cursor': page.nextCursor };
   const text = (type: string, body: string): HttpResponse => {
@@ -63,14 +62,14 @@ export async function listCertificates(wired: Wired, event: APIGatewayProxyEvent
     return { ...answer, headers: { ...answer.headers, ...next } };
   };
   if (/\bapplication\/x-ndjson\b/.test(accept))
-    return text('application/x-ndjson', rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    return text('application/x-ndjson', page.found.map((found) => `${JSON.stringify(present(found))}\n`).join(''));
   if (/\btext\/csv\b/.test(accept)) {
     // Only the first page has the header: pages follow one another in one file.
-    const lines = rows.map((row) => csvColumns.map((name) => csvField(row[name as keyof typeof row])).join(','));
+    const lines = page.found.map(csvLine);
     const head = parameters.cursor === undefined ? [csvColumns.join(',')] : [];
     return text('text/csv', [...head, ...lines].map((line) => `${line}\r\n`).join(''));
   }
-  return jsonResponse(200, { certificates: rows, nextCursor: page.nextCursor ?? null }, next);
+  return jsonResponse(200, { certificates: page.found.map(present), nextCursor: page.nextCursor ?? null }, next);
 }
 
 function searchOf({ search }: Wired): CertificateSearch {
@@ -86,6 +85,11 @@ function present({ notAfter, notBefore, revokedAt, reason, ...found }: FoundCert
     revokedAt: revokedAt === undefined ? null : rfc3339(revokedAt),
     reason: reason ?? null,
   };
+}
+
+function csvLine(found: FoundCertificate): string {
+  const row = present(found);
+  return csvColumns.map((name) => csvField(row[name as keyof typeof row])).join(',');
 }
 
 /** RFC 4180; a value that a spreadsheet would take for a formula is written as text. */

@@ -12,7 +12,7 @@ const lookedAtMaxDefault = 5_000;
 const laneRows = 10;
 const successorsMax = 100;
 /** Pages of the connection of its own: an export neither grows the process nor drives the hot path's pages out. */
-const cacheKiB = 8 * 1024;
+const cacheKiB = 2 * 1024;
 
 const columns = `i.issuance, i.request_id, i.ordinal, i.state, i.ca_id, i.generation, i.serial, i.revoked_at,
   i.revocation_reason, r.owner, r.fleet, r.profile, r.credential_id, r.names, r.spki_sha256, c.not_before, c.not_after,
@@ -98,9 +98,12 @@ function page(database: DatabaseSync, lanes: Iterable<Lane>, filters: Filters, b
       const stretch = Math.max(1, Math.min(pageMax, lookedAtMax - looked));
       const { last, n } = endOf(prepare, lane, after, stretch);
       if (n > 0) {
-        const rows = rowsOf(prepare, lane, filters, { after, last, countMax: countMax - found.length });
-        for (const row of rows) found.push(foundOf(row, at));
-        if (found.length === countMax) return { found, next: placeText(lane, rows.at(-1)!.place as number | string) };
+        let place: unknown;
+        for (const row of rowsOf(prepare, lane, filters, { after, last, countMax: countMax - found.length })) {
+          found.push(foundOf(row, at));
+          place = row.place;
+        }
+        if (found.length === countMax) return { found, next: placeText(lane, place as number | string) };
         after = last;
         looked += n;
       }
@@ -143,7 +146,7 @@ function rowsOf(prepare: Prepare, { condition, place, table, values }: Lane, fil
     CROSS JOIN certificates c ON c.issuance = m.issuance
     WHERE ${[condition, `m.${place} > $after AND m.${place} <= $last`, ...filters.conditions].join(' AND ')}
     ORDER BY m.${place} LIMIT $countMax`);
-  return statement.all({ ...values, ...filters.values, ...stretch });
+  return statement.iterate({ ...values, ...filters.values, ...stretch });
 }
 
 const equalColumns = {
