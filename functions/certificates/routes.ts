@@ -12,6 +12,7 @@ import type { Stack } from '../../shared/adapters/stack/stack.ts';
 import { type AuthorityDescription, describeAuthorities } from '../../shared/issuance/describe-authorities.ts';
 import { SealwrightError } from '../../shared/issuance/errors.ts';
 import { parseIssuanceId } from '../../shared/issuance/ids.ts';
+import type { InventoryReads } from '../../shared/issuance/inventory-ports.ts';
 import type { IssuanceRecord } from '../../shared/issuance/issuance-record.ts';
 import { issuerChain } from '../../shared/issuance/issuer-chain.ts';
 import { encodePem } from '../../shared/pki/pem.ts';
@@ -43,16 +44,18 @@ function presentAuthority(authority: AuthorityDescription) {
   };
 }
 
-const describe = (stack: Stack) =>
+type Described = Stack & { readonly inventory: InventoryReads };
+
+const describe = (stack: Described) =>
   describeAuthorities(stack.hierarchy, stack.authorities, stack.inventory, stack.environment.backends, stack.clock());
 
 /** GET /v1/authorities. */
-export async function listAuthorities(stack: Stack): Promise<HttpResponse> {
+export async function listAuthorities(stack: Described): Promise<HttpResponse> {
   return jsonResponse(200, { authorities: (await describe(stack)).map(presentAuthority) });
 }
 
 /** GET /v1/authorities/{id}. */
-export async function authority(stack: Stack, event: APIGatewayProxyEventV2): Promise<HttpResponse> {
+export async function authority(stack: Described, event: APIGatewayProxyEventV2): Promise<HttpResponse> {
   const id = pathParameter(event, 'id');
   const found = (await describe(stack)).find((one) => one.id === id);
   if (found === undefined) throw new SealwrightError('not-found');

@@ -1,6 +1,6 @@
-import { openCrlReader, processStack } from '../../shared/adapters/stack/stack.ts';
+import { openCrlReader, openInventoryReads, processStack } from '../../shared/adapters/stack/stack.ts';
 
 export function wiring() {
   const stack = processStack();
-  return { ...stack, crlObjects: openCrlReader(stack) };
+  return { ...stack, inventory: openInventoryReads(stack), crlObjects: openCrlReader(stack) };
 }

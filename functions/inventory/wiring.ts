@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { openInventoryWork, openSearch, processStack } from '../../shared/adapters/stack/stack.ts';
+import { openInventoryReads, openInventoryWork, openSearch, processStack } from '../../shared/adapters/stack/stack.ts';
 import { publishedPrices } from '../../shared/inventory/prices.ts';
 import { rememberEstimates } from '../../shared/issuance/estimate-rotation.ts';
 import { createRecounts } from '../../shared/issuance/recount.ts';
@@ -9,12 +9,18 @@ import { createIssueRates } from './issue-rates.ts';
 
 export function wiring() {
   const stack = processStack();
+  const inventory = openInventoryReads(stack);
   const random = (bytes: number): Uint8Array => randomBytes(bytes);
   return {
     ...stack,
     search: openSearch(stack),
-    inventory: rememberCounts(stack.inventory, stack.clock),
-    estimateRotation: rememberEstimates({ ...stack, prices: publishedPrices, issueRate: createIssueRates(stack) }),
+    inventory: rememberCounts(inventory, stack.clock),
+    estimateRotation: rememberEstimates({
+      ...stack,
+      inventory,
+      prices: publishedPrices,
+      issueRate: createIssueRates(stack),
+    }),
     recounts: createRecounts({
       source: openInventoryWork(stack),
       clock: stack.clock,

@@ -1,7 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import type { BackendKind } from '../../hierarchy/hierarchy.ts';
 import { createAuthorityDirectory } from '../../issuance/authority-directory.ts';
-import type { InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
+import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
 import type { AuthorityRegistry } from '../../issuance/ports.ts';
 import type { CrlReader } from '../../issuance/publish-crls.ts';
 import { createRequestReader } from '../../issuance/request-reader.ts';
@@ -93,13 +93,6 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     audits: createDynamoAudits(table),
     revocations: createDynamoRevocations(table),
     permits: createDynamoPermits(table),
-    inventory: createDynamoInventoryReads({
-      table,
-      ledger,
-      clock: systemClock,
-      fleetOfCredential: async (id) => (await enrolmentCredentials.get(id))?.fleet,
-      caIds: caIdsOf(registry),
-    }),
     // Parsing has refused an environment without it.
     enrolmentQueue: queues.get(enrolmentQueueName)!,
     signingQueue: (backend) =>
@@ -138,6 +131,18 @@ export function openSearch({ credentials, environment, registry }: Stack): Certi
   if (environment.stack !== 'aws') throw new EnvironmentError(['the stack is not the aws stack']);
   const credential = (id: string) => credentials.get(id);
   return createDynamoSearch({ table: createTable(tableOptions(environment)), caIds: caIdsOf(registry), credential });
+}
+
+/** What counters and contacts are read with: in the bundles of the functions that tell of them. */
+export function openInventoryReads({ clock, credentials, environment, ledger, registry }: Stack): InventoryReads {
+  if (environment.stack !== 'aws') throw new EnvironmentError(['the stack is not the aws stack']);
+  return createDynamoInventoryReads({
+    table: createTable(tableOptions(environment)),
+    ledger,
+    clock,
+    fleetOfCredential: async (id) => (await credentials.get(id))?.fleet,
+    caIds: caIdsOf(registry),
+  });
 }
 
 /** What the upkeep writes and a recount reads. */

@@ -3,7 +3,6 @@ import type { Logger } from '@aws-lambda-powertools/logger';
 import type { Hierarchy } from '../../hierarchy/hierarchy.ts';
 import type { RaiseAlarm } from '../../issuance/alarms.ts';
 import type { AuthorityDirectory } from '../../issuance/authority-directory.ts';
-import type { InventoryReads } from '../../issuance/inventory-ports.ts';
 import type { PermitStore } from '../../issuance/permits.ts';
 import type {
   AuditStore,
@@ -45,7 +44,6 @@ export interface Stack {
   readonly audits: AuditStore;
   readonly revocations: RevocationStore;
   readonly permits: PermitStore;
-  readonly inventory: InventoryReads;
   readonly enrolmentQueue: WorkQueue;
   /** The queue of the signer for a kind of backend; undefined when there is no such signer. */
   readonly signingQueue: (backend: string) => WorkQueue | undefined;

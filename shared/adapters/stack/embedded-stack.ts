@@ -103,6 +103,10 @@ export function openInventoryWork(_stack: Stack): InventoryUpkeep & RecountSourc
   return processEmbeddedStack().inventory;
 }
 
+export function openInventoryReads(_stack: Stack): InventoryReads {
+  return processEmbeddedStack().inventory;
+}
+
 export function openSearch(_stack: Stack): CertificateSearch | undefined {
   return processEmbeddedStack().search;
 }

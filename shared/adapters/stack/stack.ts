@@ -1,7 +1,7 @@
 import { openProcessStack } from '#stack';
 import type { Stack } from './base.ts';
 
-export { openCrlReader, openCrlWork, openInventoryWork, openSearch } from '#stack';
+export { openCrlReader, openCrlWork, openInventoryReads, openInventoryWork, openSearch } from '#stack';
 export * from './base.ts';
 
 /**
