@@ -13,7 +13,7 @@ export const nameClasses: readonly StrictnessClass[] = [
     holds: (facts) =>
       attributesOf(facts).some((one) => {
         const value = childrenOf(one)?.[1];
-        return value !== undefined && !stringTags.has(bytesOf(value)[0]!);
+        return value === undefined || !stringTags.has(bytesOf(value)[0]!);
       }),
   },
   {
