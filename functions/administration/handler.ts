@@ -1,7 +1,4 @@
-import middy from '@middy/core';
-import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import type { HttpResponse } from '../../shared/adapters/aws-lambda/http-response.ts';
-import { problemDocuments } from '../../shared/adapters/aws-lambda/problem-documents.ts';
+import { routed } from '../../shared/adapters/aws-lambda/routed.ts';
 import { listAudits, runAudits } from './audits.ts';
 import { listLetters, redriveLetter, showLetter } from './dead-letters.ts';
 import { freeze, unfreeze } from './freezes.ts';
@@ -11,7 +8,8 @@ import { wiring } from './wiring.ts';
 
 const wired = wiring();
 
-const routes: Readonly<Record<string, (event: APIGatewayProxyEventV2) => Promise<HttpResponse>>> = {
+/** What operators do: enrolment credentials, name holds, dead letters. */
+export const handler = routed(wired.raise, {
   'POST /v1/credentials': (event) => create(wired, event),
   'GET /v1/credentials': (event) => list(wired, event),
   'DELETE /v1/credentials/{id}': (event) => revoke(wired, event),
@@ -25,13 +23,4 @@ const routes: Readonly<Record<string, (event: APIGatewayProxyEventV2) => Promise
   'POST /v1/audits': (event) => runAudits(wired, event),
   'POST /v1/authorities/{id}/freeze': (event) => freeze(wired, event),
   'POST /v1/authorities/{id}/unfreeze': (event) => unfreeze(wired, event),
-};
-
-/** What operators do: enrolment credentials, name holds, dead letters. */
-export const handler = middy<APIGatewayProxyEventV2, HttpResponse>()
-  .use(problemDocuments(wired.raise))
-  .handler(async (event) => {
-    const route = routes[event.routeKey];
-    if (route === undefined) throw new Error(`no route ${event.routeKey} in this function`);
-    return route(event);
-  });
+});
