@@ -44,7 +44,7 @@ export const managedDeployment: Deployment = {
   scheduledRunsPerMinute: 5,
   scheduledRunMs: 300,
   scheduledReadUnits: 60,
-  alarms: 51,
+  alarms: 52,
   dashboards: 1,
   customMetrics: 10,
   customerKeys: 2,

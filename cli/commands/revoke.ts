@@ -41,7 +41,9 @@ async function revoke(context: CommandContext): Promise<number> {
     if (body.status === 'pending')
       return `${printable(what)}: written down; its CA has not taken it yet (${printable(textOf(body.waitingFor))}), it is gone on with\n`;
     const already = body.already === true ? 'was revoked already' : 'is revoked';
-    return `${printable(`${what} ${already}: ${textOf(body.reason)}, ${textOf(body.revokedAt)}`)}\n`;
+    // The first reason stays; that the key is compromised is taken down all the same.
+    const key = reason === 'keyCompromise' && body.reason !== reason ? '; its key is refused from now on' : '';
+    return `${printable(`${what} ${already}: ${textOf(body.reason)}, ${textOf(body.revokedAt)}${key}`)}\n`;
   });
   return 0;
 }
