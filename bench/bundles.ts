@@ -11,14 +11,16 @@ import {
   packageDeployment,
   packagedFunctions,
 } from '../localstack/emulators/package.ts';
+import { moduleShares } from './bundles/modules.ts';
 
 const usage = `Usage: npm run bench -- bundles [OPTIONS]
 
 Packages serverless.yml and imports each bundle in a process of its own, on this Node, as a cold start does.
 
-  --runs N   imports of each bundle; the median counts (5)
-  --json     one JSON object as the last line of standard output
-  --help     this text
+  --runs N        imports of each bundle; the median counts (5)
+  --modules LIST  instead: of these folders of functions/, the ten modules that take most of the CPU of coming up
+  --json          one JSON object as the last line of standard output
+  --help          this text
 `;
 
 /** What serverless.yml gives a function; nothing is called while it comes up. */
@@ -92,11 +94,27 @@ const columns: readonly Column[] = [
 
 const kib = (bytes: number) => (bytes / 1024).toFixed(0);
 
+const modulesShown = 10;
+
+async function tellModules(functions: readonly string[], folder: string, json: boolean): Promise<number> {
+  const told = [];
+  for (const name of functions) told.push({ function: name, modules: await moduleShares(name, folder, environment) });
+  if (json) process.stdout.write(`${JSON.stringify({ node: process.versions.node, functions: told })}\n`);
+  else
+    for (const { function: name, modules } of told) {
+      process.stdout.write(`${name}: ms of CPU\n`);
+      for (const { module, ms } of modules.slice(0, modulesShown))
+        process.stdout.write(`${ms.toFixed(1).padStart(8)}  ${module}\n`);
+    }
+  return 0;
+}
+
 export async function run(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
       runs: { type: 'string', default: '5' },
+      modules: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -108,6 +126,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'sealwright-bundles-'));
   try {
+    if (values.modules !== undefined) return await tellModules(values.modules.split(','), folder, values.json);
     process.stderr.write('bench: packaging serverless.yml\n');
     packageDeployment(join(folder, 'package'), 'dev');
     const bundles = packagedFunctions(join(folder, 'package')).map((one) => {
