@@ -33,7 +33,7 @@ One service under load for a long time: its memory, open files and write-ahead l
   --help              this text
 
 A line is laid through the second half of the samples by least squares. Something grows when its slope is above two standard
-errors and above 2 % of its mean an hour (open files: one an hour). Exit status 0 when nothing grows, every answer was a
+errors, above 2 % of its mean an hour, and above 1 MiB (one open file) in that half. Exit status 0 when nothing grows, every answer was a
 certificate that verifies, and every one is in the ledger. In the first minutes caches fill and code is compiled: what a run
 of less than twenty shows as growth may be that.
 `;
@@ -163,20 +163,22 @@ function lineOf({ atMs, issued, processes, walBytes }: Sample): string {
 
 function linesOf(samples: readonly Sample[]): readonly Line[] {
   const names = Object.keys(samples[0]?.processes ?? {});
-  const of = (what: string, read: (sample: Sample) => number, leastPerHour: number): Line => {
+  const of = (what: string, read: (sample: Sample) => number, least: number): Line => {
     // Nothing is known of a heap before its first collection.
     const points = samples
       .map((sample): Point => ({ atMs: sample.atMs, value: read(sample) }))
       .filter(({ value }) => value > 0);
     const values = points.map(({ value }) => value);
-    const slope = slopeOf(points.slice(points.length >> 1)) ?? null;
+    const half = points.slice(points.length >> 1);
+    const slope = slopeOf(half) ?? null;
+    const hours = ((half.at(-1)?.atMs ?? 0) - (half[0]?.atMs ?? 0)) / 3_600_000;
     return {
       what,
       first: values[0] ?? 0,
       last: values.at(-1) ?? 0,
       max: Math.max(0, ...values),
       slope,
-      grows: slope !== null && isGrowing(slope, shareMaxPerHour) && slope.perHour > leastPerHour,
+      grows: slope !== null && isGrowing(slope, shareMaxPerHour) && slope.perHour * hours > least,
     };
   };
   return [
