@@ -4,6 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PassThrough } from 'node:stream';
+import { openSqliteStore } from '../shared/adapters/sqlite/store.ts';
+import { keepInventory } from '../shared/issuance/keep-inventory.ts';
 import { seedCertificates } from './blast-radius/seed.ts';
 import { type Growth, watchGrowth } from './export/growth.ts';
 import { type ExportOptions, exportUsage, parseExportOptions } from './export/options.ts';
@@ -63,6 +65,7 @@ async function measure(dir: string, options: ExportOptions): Promise<ExportResul
   await seedCertificates(ledger, { rows: options.rows, owners: options.owners, at }, (done) => {
     if (done % 100_000 === 0) process.stderr.write(`bench: ledger: ${done} of ${options.rows} certificates\n`);
   });
+  await settle(ledger);
   const counted = countLedger(ledger);
   const service = await start();
   const results = await withUndo(
@@ -77,6 +80,16 @@ async function measure(dir: string, options: ExportOptions): Promise<ExportResul
   const grewNot = ({ growthMiB }: Growth) => growthMiB < growthMiBMax;
   const sound = results.every((one) => one.isWhole && grewNot(one.service) && grewNot(one.command));
   return { kind: 'export', rows, growthMiBMax, formats: results, sound };
+}
+
+/** What the upkeep would do of a ledger that came at once: it is no part of an export, and fills the service's own cache. */
+async function settle(path: string): Promise<void> {
+  const store = openSqliteStore({ path, clock: Date.now });
+  try {
+    while ((await keepInventory({ inventory: store.inventory, clock: Date.now })).more);
+  } finally {
+    store.close();
+  }
 }
 
 /** The serials of the ledger, one by one: what every export is held against. */

@@ -49,6 +49,7 @@ export function createCertificateSearch(
   lookedAtMax: number = lookedAtMaxDefault,
 ): CertificateSearch {
   const lanesOf = createLanes(database);
+  const prepare = remembered(database);
   const rowOf = database.prepare('SELECT issuance FROM issuances WHERE request_id = ? AND ordinal = ?');
   const historyOf = database.prepare(historyQuery);
   const successorsOf = database.prepare(`SELECT i.request_id, i.ordinal FROM requests r
@@ -57,7 +58,7 @@ export function createCertificateSearch(
     findsBy: sqliteFindsBy,
     async find(query, at, after, countMax) {
       invariant(countMax >= 1 && countMax <= pageMax, 'out-of-bounds', `countMax ${countMax}`);
-      return page(database, lanesOf(query, after), filtersOf(query, at), { at, countMax, lookedAtMax });
+      return page(prepare, lanesOf(query, after), filtersOf(query, at), { at, countMax, lookedAtMax });
     },
     async history(issuanceId) {
       const id = parseIssuanceId(issuanceId);
@@ -85,9 +86,8 @@ interface Bounds {
 }
 
 /** Stretch by stretch, lane by lane, until there are enough, or enough was looked at. */
-function page(database: DatabaseSync, lanes: Iterable<Lane>, filters: Filters, bounds: Bounds) {
+function page(prepare: Prepare, lanes: Iterable<Lane>, filters: Filters, bounds: Bounds) {
   const { at, countMax, lookedAtMax } = bounds;
-  const prepare = remembered(database);
   const found: FoundCertificate[] = [];
   let looked = 0;
   for (const lane of lanes) {
@@ -117,11 +117,19 @@ function page(database: DatabaseSync, lanes: Iterable<Lane>, filters: Filters, b
 
 type Prepare = (sql: string) => StatementSync;
 
-/** Lanes of one search have few forms. */
+const statementsMax = 64;
+
+/**
+ * Statements by their text, for all searches: what SQLite holds of one is freed when its object is collected, which is late, so
+ * that thousands of pages of one export would leave as many behind.
+ */
 function remembered(database: DatabaseSync): Prepare {
   const statements = new Map<string, StatementSync>();
   return (sql) => {
-    const statement = statements.get(sql) ?? database.prepare(sql);
+    const known = statements.get(sql);
+    if (known !== undefined) return known;
+    if (statements.size >= statementsMax) statements.clear();
+    const statement = database.prepare(sql);
     statements.set(sql, statement);
     return statement;
   };
