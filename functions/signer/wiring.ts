@@ -6,6 +6,7 @@ import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
 import type { WorkQueue } from '../../shared/issuance/ports.ts';
 import type { IssueCertificatePorts } from '../../shared/issuance/signer-ports.ts';
 import { createBackends } from './backends.ts';
+import { createRandomPool } from './random-pool.ts';
 import { signerReport } from './report.ts';
 
 /** Beside the ports of the use case, the queues for what has to wait for its turn. */
@@ -20,8 +21,8 @@ export async function wiring(): Promise<SignerWiring> {
     backendOf: await createBackends(stack),
     custody: createCustodyGate(stack.hierarchy, stack.clock),
     crlShards: createCrlShards(stack.ledger),
-    throwaway: createThrowawaySigners(),
-    random: (bytes) => randomBytes(bytes),
+    throwaway: createThrowawaySigners(stack.environment.stack === 'embedded' ? stack.paced : undefined),
+    random: createRandomPool(randomBytes),
     report: signerReport(stack.raise),
   };
 }

@@ -78,9 +78,14 @@ export async function intend(
 
   const transitions: Transition[] = decided.filter((one) => one.kind === 'move').map(({ move }) => move);
   const orders = new Map<number, Order>();
-  drafts.forEach(({ record, request, template }, index) => {
-    const draft = draftFor(ports, group.issuer, record, request, template, at, shards[index]);
-    const result = prepare(ports, group.issuer, record, draft);
+  const drafted = drafts.map(({ record, request, template }, index) =>
+    draftFor(ports, group.issuer, record, request, template, at, shards[index]),
+  );
+  const signatures = await Promise.all(
+    drafted.map(({ intent, lintTbs }) => ports.throwaway(intent.signingAlgorithm).signOnPool?.(lintTbs)),
+  );
+  drafts.forEach(({ record }, index) => {
+    const result = prepare(ports, group.issuer, record, drafted[index]!, signatures[index]);
     if (result.kind === 'refused') {
       transitions.push({
         to: 'failed',
@@ -158,11 +163,18 @@ function draftFor(
   });
 }
 
-function prepare(ports: IssueCertificatePorts, issuer: IssuingAuthority, record: IssuanceRecord, draft: IntentDraft) {
+function prepare(
+  ports: IssueCertificatePorts,
+  issuer: IssuingAuthority,
+  record: IssuanceRecord,
+  draft: IntentDraft,
+  signature?: Uint8Array,
+) {
   const algorithm = draft.intent.signingAlgorithm;
+  const signer = ports.throwaway(algorithm);
   return lintAndPrepare(
     { issuanceId: record.issuanceId, caId: issuer.caId, csrDer: record.csrDer, ...draft, algorithm },
-    ports.throwaway(algorithm),
+    signature === undefined ? signer : { publicKey: signer.publicKey, sign: () => signature },
   );
 }
 

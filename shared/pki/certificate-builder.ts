@@ -136,8 +136,15 @@ export function assembleCertificationRequest(
  * the SHA-1 of RFC 5280 §4.2.1.2, so that no SHA-1 is left in the pipeline; the length stays 20 octets.
  */
 export function keyIdentifierOf(publicKey: SubjectPublicKey): Uint8Array {
-  return sha256(publicKey.bits).slice(0, 20);
+  let known = keyIdentifiers.get(publicKey);
+  if (known === undefined) {
+    known = sha256(publicKey.bits).subarray(0, 20);
+    keyIdentifiers.set(publicKey, known);
+  }
+  return known;
 }
+
+const keyIdentifiers = new WeakMap<SubjectPublicKey, Uint8Array>();
 
 /** BasicConstraints (RFC 5280 §4.2.1.9), critical. CA FALSE is DEFAULT and therefore an empty SEQUENCE. */
 export function basicConstraintsExtension(constraints: {

@@ -57,12 +57,28 @@ export function parseSubjectPublicKey(der: Uint8Array): SubjectPublicKey {
 export function readSubjectPublicKey(cursor: DerCursor): SubjectPublicKey {
   const start = cursor.at;
   const fields = readSequence(cursor);
+  const der = cursor.bytes.subarray(start, cursor.at);
+  if (der.length > rememberedBytesMax) return readKey(der, fields, start);
+  const text = Buffer.from(der.buffer, der.byteOffset, der.length).toString('latin1');
+  const known = remembered.get(text);
+  if (known !== undefined) return known;
+  const key = readKey(der, fields, start);
+  if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value!);
+  remembered.set(text, key);
+  return key;
+}
+
+/** Keys of elliptic curves that were read lately: one is read in its request, and again in the certificate on its way. */
+const remembered = new Map<string, SubjectPublicKey>();
+const rememberedMax = 256;
+const rememberedBytesMax = 160;
+
+function readKey(der: Uint8Array, fields: DerCursor, start: number): SubjectPublicKey {
   const algorithm = readSequence(fields);
   const oid = readOid(algorithm);
   const bits = readBitStringOctets(fields);
   expectEnd(fields);
   const info = readInfo(oid, algorithm, bits, start);
-  const der = cursor.bytes.subarray(start, cursor.at);
   return { der, bits, info, keyType: keyTypeOf(info), sha256: sha256Hex(der) };
 }
 

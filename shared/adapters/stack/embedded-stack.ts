@@ -37,7 +37,8 @@ export interface EmbeddedStack extends Stack {
 export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedStack {
   const hierarchy = readHierarchy(environment.hierarchyFile);
   const pace = createPace();
-  const verify = pacedBy(pace, verifySignature);
+  const paced: Stack['paced'] = (call) => pacedBy(pace, call);
+  const verify = paced(verifySignature);
   const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock, early: true, pace });
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
   const queues = new Map<string, WorkQueue & QueueConsumer>();
@@ -59,6 +60,7 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     durable: store.durable,
     requests: createRequestReader({ verify }),
     verify,
+    paced,
     watch: store.watch,
     credentials: store.credentials,
     operators: store.operators,
