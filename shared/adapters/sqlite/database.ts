@@ -33,7 +33,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
       PRAGMA synchronous = FULL;
       PRAGMA wal_autocheckpoint = ${options.walPagesMax};
       PRAGMA journal_size_limit = ${walBytesKept};
-      PRAGMA cache_size = -65536;
+      PRAGMA cache_size = -16384;
       PRAGMA temp_store = MEMORY;
       PRAGMA foreign_keys = OFF;
     `);
