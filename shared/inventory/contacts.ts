@@ -5,7 +5,7 @@
  */
 
 import type { EpochMs } from '../pki/epoch.ts';
-import { sha256 } from '../pki/hash.ts';
+import { lengthPrefixed, sha256 } from '../pki/hash.ts';
 
 /** Devices of one fleet of one CA whose contacts are kept at most; beyond, every second one is forgotten. */
 export const sampledDevicesMax = 2_048;
@@ -22,16 +22,6 @@ export interface ContactSample {
   readonly notAfter: EpochMs;
 }
 
-const utf8 = new TextEncoder();
-
-function lengthPrefixed(text: string): Uint8Array {
-  const bytes = utf8.encode(text);
-  const out = new Uint8Array(4 + bytes.length);
-  new DataView(out.buffer).setUint32(0, bytes.length);
-  out.set(bytes, 4);
-  return out;
-}
-
 /** What tells one device from another: whose it is, what it asks for, and the first of its names. */
 export interface DeviceIdentity {
   readonly owner: string;
@@ -42,7 +32,7 @@ export interface DeviceIdentity {
 
 /** Where a device stands among all: a number below 2^48 that looks drawn at random. */
 export function placeOf({ owner, profile, name }: DeviceIdentity): number {
-  const digest = sha256(Buffer.concat([owner, profile, name].map(lengthPrefixed)));
+  const digest = sha256(lengthPrefixed(owner, profile, name));
   return Buffer.from(digest.buffer, digest.byteOffset, 6).readUIntBE(0, 6);
 }
 

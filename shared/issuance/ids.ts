@@ -1,24 +1,11 @@
-import { createHash } from 'node:crypto';
-
-const utf8 = new TextEncoder();
-
-/** `LP(x)`: four bytes of big-endian length, then x. Makes a concatenation of fields injective. */
-function updateLengthPrefixed(hash: ReturnType<typeof createHash>, field: Uint8Array): void {
-  const length = new Uint8Array(4);
-  new DataView(length.buffer).setUint32(0, field.length);
-  hash.update(length).update(field);
-}
+import { lengthPrefixed, sha256Base64Url } from '../pki/hash.ts';
 
 /**
  * The id of a request: the same caller posting the same bytes for the same profile gets the same one, nobody else does.
  * `base64url(SHA-256(LP(principal) ‖ LP(profile) ‖ LP(SHA-256(csrDer))))`, 43 characters. `csrSha256` is lower-case hex.
  */
 export function requestIdOf(principal: string, profile: string, csrSha256: string): string {
-  const hash = createHash('sha256');
-  updateLengthPrefixed(hash, utf8.encode(principal));
-  updateLengthPrefixed(hash, utf8.encode(profile));
-  updateLengthPrefixed(hash, Buffer.from(csrSha256, 'hex'));
-  return hash.digest('base64url');
+  return sha256Base64Url(lengthPrefixed(principal, profile, Buffer.from(csrSha256, 'hex')));
 }
 
 export function issuanceIdOf(requestId: string, ordinal: number): string {
@@ -43,8 +30,5 @@ export function parseIssuanceId(text: string): { readonly requestId: string; rea
  * the 36 characters ACM PCA takes (its API reference, IdempotencyToken). 32 characters of base64url are 192 bits.
  */
 export function idempotencyTokenOf(issuanceId: string, intentAt: number): string {
-  const hash = createHash('sha256');
-  updateLengthPrefixed(hash, utf8.encode(issuanceId));
-  updateLengthPrefixed(hash, utf8.encode(String(intentAt)));
-  return hash.digest('base64url').slice(0, 32);
+  return sha256Base64Url(lengthPrefixed(issuanceId, String(intentAt))).slice(0, 32);
 }

@@ -127,6 +127,15 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     }
   }
 
+  function one<T>(work: () => T, committed: ((answer: T) => void) | undefined, early: boolean): Promise<T> {
+    try {
+      admit(1);
+      return enqueue(work, committed, early);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   function enqueue<T>(work: () => T, committed: ((answer: T) => void) | undefined, early: boolean): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const operation: Operation = {
@@ -213,15 +222,9 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   }
 
   return {
-    async submit(work, committed) {
-      admit(1);
-      return enqueue(work, committed, false);
-    },
+    submit: (work, committed) => one(work, committed, false),
     submitAll: (works, committed) => all(works, committed, false),
-    async apply(work, committed) {
-      admit(1);
-      return enqueue(work, committed, true);
-    },
+    apply: (work, committed) => one(work, committed, true),
     applyAll: (works, committed) => all(works, committed, true),
     async durable() {
       const open = group;

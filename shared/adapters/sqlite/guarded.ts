@@ -7,20 +7,35 @@ import { StorageError, storageErrorOf } from './storage-error.ts';
 export function guarded<T extends object>(port: T, settled?: () => Promise<void>): T {
   const methods = Object.entries(port).map(([name, value]) => {
     if (typeof value !== 'function') return [name, value];
-    return [
-      name,
-      async (...parameters: unknown[]) => {
-        try {
-          const answer = await value(...parameters);
-          if (settled !== undefined) await settled();
-          return answer;
-        } catch (error) {
-          throw worldErrorOf(error);
-        }
-      },
-    ];
+    const call =
+      settled === undefined ? value : (...parameters: unknown[]) => settledAnswer(value, parameters, settled);
+    return [name, (...parameters: unknown[]) => translated(call, parameters)];
   });
   return Object.fromEntries(methods) as T;
+}
+
+async function settledAnswer(
+  call: (...parameters: unknown[]) => unknown,
+  parameters: readonly unknown[],
+  settled: () => Promise<void>,
+): Promise<unknown> {
+  const answer = await call(...parameters);
+  await settled();
+  return answer;
+}
+
+/** Not an async function: the ledger is called through here a dozen times a certificate. */
+function translated(call: (...parameters: unknown[]) => unknown, parameters: readonly unknown[]): Promise<unknown> {
+  try {
+    const answer = call(...parameters);
+    return answer instanceof Promise ? answer.catch(rethrow) : Promise.resolve(answer);
+  } catch (error) {
+    return Promise.reject(worldErrorOf(error));
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw worldErrorOf(error);
 }
 
 /** The storage error behind a failure, or what was thrown. `node:sqlite` says ERR_INVALID_STATE of a closed database. */

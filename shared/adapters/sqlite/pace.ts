@@ -44,8 +44,8 @@ export interface PaceOptions {
   readonly holdMsMax: number;
 }
 
-/** Eight fill a commit well (a sync costs as much as some ten certificates), and 4 ms are less than anyone sees. */
-export const paceDefaults: PaceOptions = { countMin: 8, holdMsMax: 4 };
+/** Sixteen fill a commit well (a sync costs as much as some ten certificates), and 4 ms are less than anyone sees. */
+export const paceDefaults: PaceOptions = { countMin: 16, holdMsMax: 4 };
 
 export function createPace({ countMin, holdMsMax }: PaceOptions = paceDefaults): Pace {
   const wants = new Map<Want, number>();

@@ -95,7 +95,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
   try {
     const database = openDatabase({
       path,
-      walPagesMax: options.walPagesMax ?? 2_000,
+      walPagesMax: options.walPagesMax ?? 4_000,
       integrityCheckBytesMax: options.integrityCheckBytesMax ?? 8 * 1024 * 1024,
       ...(options.pageCountMax === undefined ? {} : { pageCountMax: options.pageCountMax }),
     });
