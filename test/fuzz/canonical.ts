@@ -47,10 +47,17 @@ export function canonicalOf(node: Asn1): Uint8Array {
     const parts = children.map(canonicalOf);
     // X.690 §11.6: the encodings of a SET OF in ascending order.
     if (tagClass === 1 && tagNumber === 17) parts.sort(Buffer.compare);
-    return element(classBits | (isConstructed ? 0x20 : 0) | tagNumber, Buffer.concat(parts));
+    const isPrimitive = !isConstructed || (tagClass === 1 && !constructedTypes.has(tagNumber));
+    return element(classBits | (isPrimitive ? 0 : 0x20) | tagNumber, Buffer.concat(parts));
   }
   return element(classBits | tagNumber, contentOf(node));
 }
+
+/**
+ * Universal types that DER has constructed: EXTERNAL, EMBEDDED PDV, SEQUENCE, SET, CHARACTER STRING. A string is primitive
+ * (X.690 §10.2), and so is the ObjectDescriptor, which is a GraphicString: asn1js takes it for any constructed element.
+ */
+const constructedTypes: ReadonlySet<number> = new Set([8, 11, 16, 17, 29]);
 
 function contentOf(node: Asn1): Uint8Array {
   if (node instanceof Asn1Boolean) return Uint8Array.of(node.getValue() ? 0xff : 0);

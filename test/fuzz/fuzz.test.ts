@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { parseCertificationRequest } from '../../shared/pki/certification-request.ts';
 import { tags } from '../../shared/pki/der/reader.ts';
+import {
+  bitString,
+  implicitConstructed,
+  integer,
+  oid,
+  sequence,
+  set,
+  utf8String,
+} from '../../shared/pki/der/writer.ts';
 import { MalformedError } from '../../shared/pki/malformed.ts';
 import { sampleDer } from '../support/certification-requests.ts';
 import { cloneElement, encodeElement, parseElement } from './elements.ts';
@@ -65,6 +74,44 @@ describe('fuzzing the request parser', () => {
     expect(findings.map((one) => one.reason)).toContainEqual(expect.stringMatching(reason));
   });
 
+  it.each([
+    ['of 9 septets', `2.${2n ** 63n - 1n - 80n}.5`],
+    ['just below 2^56, which the oracle rounds', `2.${2n ** 56n - 81n}.${2n ** 56n - 1n}`],
+    ['above 2^53 behind the first', `1.2.${2n ** 53n + 1n}.${2n ** 100n}`],
+  ])('agrees with the oracle about a name attribute whose type has an arc %s (X.690 8.19)', (_what, type) => {
+    expect(judge(requestWith(nameAttribute(oid(type))))).toMatchObject({ kind: 'accepted' });
+  });
+
+  it('finds another value of an arc of 9 septets, which the oracle writes in hex', () => {
+    const one = requestWith(nameAttribute(oid(`2.${2n ** 62n}.5`)));
+    const other = requestWith(nameAttribute(oid(`2.${2n ** 62n + 1n}.5`)));
+    const verdict = judge(one, (der) => ({
+      ...parseCertificationRequest(der),
+      subject: { ...parseCertificationRequest(other).subject, der: parseCertificationRequest(der).subject.der },
+    }));
+    expect(verdict).toMatchObject({ kind: 'disagreement', reason: 'accepted, with another subject' });
+  });
+
+  it.each([
+    [
+      'a constructed ObjectDescriptor (X.690 10.2)',
+      '27021900',
+      'der-not-canonical: only SEQUENCE and SET are constructed',
+    ],
+    ['an EXTERNAL (X.690 8.18)', '28020500', 'der-malformed: a universal type that no structure here uses'],
+  ])('has the oracle bear out the refusal of %s', (_what, hex, rule) => {
+    const type = oid('2.5.4.3');
+    const verdict = judge(requestWith(set(sequence(type, new Uint8Array(Buffer.from(hex, 'hex'))))));
+    expect(verdict).toMatchObject({ kind: 'stricter', rule });
+  });
+
+  it('states the rule for a host name under the tag of a GeneralizedTime (X.690 11.7)', () => {
+    const der = Buffer.from(sampleDer('openssl-wildcard.csr'));
+    der[der.indexOf('*.fleet.example') - 2] = tags.generalizedTime;
+    const rule = 'der-not-canonical: a GeneralizedTime is YYYYMMDDHHMMSS[.f]Z';
+    expect(judge(new Uint8Array(der))).toMatchObject({ kind: 'stricter', rule });
+  });
+
   it('keeps a smaller input that shows the same', () => {
     const { findings } = runWith(500, crashing);
     const { bytes, reason } = findings[0]!;
@@ -97,4 +144,16 @@ function writing(der: Uint8Array) {
   const request = parseCertificationRequest(der);
   der[0] = 0;
   return request;
+}
+
+/** A request of no known algorithm with these relative distinguished names. */
+function requestWith(...rdns: readonly Uint8Array[]): Uint8Array {
+  const algorithm = sequence(oid('1.2.3'));
+  const spki = sequence(algorithm, bitString(new Uint8Array()));
+  const info = sequence(integer(0), sequence(...rdns), spki, implicitConstructed(0));
+  return sequence(info, algorithm, bitString(new Uint8Array()));
+}
+
+function nameAttribute(type: Uint8Array): Uint8Array {
+  return set(sequence(type, utf8String('E')));
 }

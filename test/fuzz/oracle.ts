@@ -40,14 +40,23 @@ export function summaryOf(request: CertificationRequest): RequestSummary {
 }
 
 /**
- * asn1js loses digits of an arc beyond 2^53, or writes it as `{hex}`: such arcs are left out on both sides. Their octets are
- * compared with the rest of the DER.
+ * asn1js loses digits of an arc from 2^53 to 2^56, which is left out on both sides; its octets are compared with the rest of
+ * the DER. `2.{{hex} - 80}` and `{hex}` are how it writes a longer arc, exactly: an octet for each of its septets.
  */
 function comparable(dotted: string): string {
   return dotted
-    .replace(/^2\.\{[^}]*\}/, '2.*')
-    .replace(/\{[^}]*\}/g, '*')
-    .replace(/[0-9]{16,}/g, (arc) => (BigInt(arc) > BigInt(Number.MAX_SAFE_INTEGER - 80) ? '*' : arc));
+    .replace(/^2\.\{\{([0-9a-f]+)\} - 80\}/, (_text, septets: string) => `2.${arcOf(septets) - 80n}`)
+    .replace(/\{([0-9a-f]+)\}/g, (_text, septets: string) => String(arcOf(septets)))
+    .replace(/[0-9]{16,}/g, (arc) => (isInexact(BigInt(arc)) ? '*' : arc));
+}
+
+function arcOf(septets: string): bigint {
+  return Buffer.from(septets, 'hex').reduce((arc, septet) => arc * 128n + BigInt(septet), 0n);
+}
+
+// The first arc is less by 80 than its octets say; and what asn1js makes of an arc just below 2^56 is above it.
+function isInexact(arc: bigint): boolean {
+  return arc > BigInt(Number.MAX_SAFE_INTEGER - 80) && arc < 2n ** 56n + 80n;
 }
 
 /** asn1js takes a character beyond U+FFFF of a UniversalString by its lower sixteen bits: so are all, on both sides. */

@@ -12,8 +12,11 @@ export interface RunOptions {
   readonly onProgress?: (done: Part) => void;
 }
 
-/** An input takes less than a millisecond; a thread that gets a hundredth of a processor is still faster than this. */
-const hangMs = 60_000;
+/**
+ * An input takes less than a millisecond; a thread that gets a hundredth of a processor is still faster than sixty looks.
+ * Looks are counted, not time: a process that was stopped and goes on has looked no more often than its threads have worked.
+ */
+const hangLooks = 60;
 const lookMs = 1_000;
 
 export async function runInputs({ inputs, onProgress, seed, workers }: RunOptions): Promise<Part> {
@@ -50,14 +53,16 @@ function runThread(share: Share, take: (part: Part) => void): Promise<number | u
     Atomics.store(place, 1, 0);
     const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: share });
     let seen = share.first;
-    let seenAt = performance.now();
+    let looks = 0;
     let stuck: number | undefined;
     const look = setInterval(() => {
       const now = Atomics.load(place, 0);
       if (now !== seen) {
         seen = now;
-        seenAt = performance.now();
-      } else if (performance.now() - seenAt > hangMs) {
+        looks = 0;
+      } else {
+        looks += 1;
+        if (looks < hangLooks) return;
         stuck = now;
         worker.terminate();
       }

@@ -196,7 +196,7 @@ const contentClasses: readonly StrictnessClass[] = [
   contentClass(
     'a time has a character that is no digit',
     'X.680 §46, §47',
-    anyOf(some(23, outside(/^\d{12}Z$/)), some(24, outside(/^\d{14}Z$/))),
+    anyOf(some(23, outside(/^\d{12}Z$/)), some(24, outside(/^\d{14}(\.\d*[1-9])?Z$/))),
   ),
 ];
 

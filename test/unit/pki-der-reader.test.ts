@@ -52,6 +52,10 @@ describe('the strict DER scan', () => {
     ['an end-of-contents marker', '30 02 00 00', 'der-malformed'],
     ['a primitive SEQUENCE', '10 00', 'der-malformed'],
     ['a constructed string (X.690 10.2)', '24 04 04 02 00 00', 'der-not-canonical'],
+    ['a constructed ObjectDescriptor, which is a string (X.690 10.2)', '27 02 19 00', 'der-not-canonical'],
+    ['an EXTERNAL, constructed in DER too, as unused (X.690 8.18)', '28 02 05 00', 'der-malformed'],
+    ['an EMBEDDED PDV, constructed in DER too, as unused (X.690 8.17)', '2b 02 05 00', 'der-malformed'],
+    ['a CHARACTER STRING, constructed in DER too, as unused', '3d 02 05 00', 'der-malformed'],
     ['an application tag', '61 00', 'der-malformed'],
     ['a private tag', 'c1 00', 'der-malformed'],
     ['a type that no structure here uses', '09 01 00', 'der-malformed'],
@@ -102,6 +106,11 @@ describe('the strict DER scan', () => {
     ['any content of a context-specific primitive', '80 03 ff 00 80'],
   ])('accepts %s', (_what, hex) => {
     expect(codeOf(hex)).toBeUndefined();
+  });
+
+  it('names the whole rule for a GeneralizedTime of 15 octets that does not end in Z (X.690 11.7)', () => {
+    const der = bytes(`18 0f ${Buffer.from('20250101000000.').toString('hex')}`);
+    expect(malformedBy(() => openDer(der))?.message).toMatch(/^a GeneralizedTime is YYYYMMDDHHMMSS\[\.f\]Z \(/);
   });
 
   it('stops at its depth (der-too-deep)', () => {

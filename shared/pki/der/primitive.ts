@@ -219,7 +219,7 @@ export function parseGeneralizedTime(bytes: Uint8Array, start: number, end: numb
 // X.690 §11.7 allows a fraction without trailing zeros; RFC 5280 forbids it in certificates, but an attribute or an
 // otherName that we do not interpret may hold one.
 function checkGeneralizedTime(bytes: Uint8Array, start: number, end: number): void {
-  if (end - start === 15) {
+  if (end - start === 15 && bytes[end - 1] === 0x5a) {
     parseGeneralizedTime(bytes, start, end);
     return;
   }

@@ -23,6 +23,9 @@ interface ScanState {
 
 const contextClass = 0x80;
 const constructedBit = 0x20;
+// EXTERNAL, EMBEDDED PDV and CHARACTER STRING are encoded as SEQUENCEs (X.690 §8.16 to §8.18): refused as types that
+// no structure here uses, not for their form.
+const constructedTypes: ReadonlySet<number> = new Set([0x28, 0x2b, 0x3d]);
 
 /**
  * Proves that `bytes` is exactly one DER element within `limits`, all the way down: definite minimal lengths,
@@ -53,7 +56,7 @@ function scanElement(state: ScanState, start: number, limit: number, depth: numb
     if (tag === tags.set) scanSet(state, contentStart, end, depth);
     else scanChildren(state, contentStart, end, depth);
   } else if ((tag & 0xc0) === 0) {
-    if ((tag & constructedBit) !== 0) {
+    if ((tag & constructedBit) !== 0 && !constructedTypes.has(tag)) {
       throw new MalformedError('der-not-canonical', 'only SEQUENCE and SET are constructed', start);
     }
     checkPrimitive(bytes, tag, contentStart, end);
