@@ -27,7 +27,7 @@ The peers are built with Go (1.25 or later, and a C compiler) the first time.
   --rounds N          timed parts of each side, each on an empty state (3)
   --seconds S         length of a timed part (10)
   --connections N     connections, each with one request under way (16)
-  --warm-up N         certificates before a timed part (2000)
+  --warm-up N         certificates before a timed part (10000)
   --sides A,B         of: ${sideNames.slice(0, 3).join(', ')},
                       ${sideNames.slice(3).join(', ')} (all)
   --hierarchy FILE    our CAs and profiles (hierarchy.yaml)
@@ -67,7 +67,7 @@ export function parsePeersOptions(args: readonly string[]): ParsedOptions<PeersO
       rounds: count('rounds', quick ? 1 : 3, 1, 100),
       seconds: count('seconds', quick ? 2 : 10, 1, 600),
       connections: count('connections', 16, 1, 1_000),
-      warmUp: count('warm-up', quick ? 500 : 2_000, 1, requestsMax),
+      warmUp: count('warm-up', quick ? 500 : 10_000, 1, requestsMax),
       sides: asked === undefined ? sideNames : sideNames.filter((name) => asked.includes(name)),
       hierarchyFile: text('hierarchy') ?? 'hierarchy.yaml',
       cacheDir: text('cache') ?? defaultCacheDir(),
