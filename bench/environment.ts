@@ -52,9 +52,14 @@ export function describeEnvironment(): Environment {
   }
 }
 
-/** As the store opens its file; `synchronous` is of a connection, so it is asked of one opened the same way. */
+/** As the store opens its file, and syncs its log beside; `synchronous` is of a connection, so it is asked of one opened the same way. */
 function sqliteSettings(dir: string): Environment['sqlite'] {
-  const database = openDatabase({ path: join(dir, 'settings.sqlite'), walPagesMax: 2_000, integrityCheckBytesMax: 0 });
+  const database = openDatabase({
+    path: join(dir, 'settings.sqlite'),
+    synchronous: 'NORMAL',
+    walPagesMax: 4_000,
+    integrityCheckBytesMax: 0,
+  });
   const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
   try {
     return {

@@ -8,6 +8,7 @@ import {
   type CommitQueueOptions,
   createCommitQueue,
 } from '../../shared/adapters/sqlite/commit-queue.ts';
+import type { LogSync } from '../../shared/adapters/sqlite/log-sync.ts';
 import { createPace } from '../../shared/adapters/sqlite/pace.ts';
 
 let database: DatabaseSync;
@@ -229,5 +230,88 @@ describe('group commit when the world fails', () => {
     expect(stored()).toEqual(['a', 'b', 'c']);
     for (const result of await waiting) expect(result.status).toBe('fulfilled');
     await expect(queue.submit(write('d'))).rejects.toMatchObject({ code: 'storage-closed' });
+  });
+});
+
+/** A log whose syncs end when they are told to. */
+function heldSync() {
+  const waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  const counts = { started: 0, now: 0 };
+  const sync: LogSync = {
+    start: () => {
+      counts.started += 1;
+      return new Promise((resolve, reject) => void waiting.push({ resolve, reject }));
+    },
+    now: () => {
+      counts.now += 1;
+    },
+    close: () => undefined,
+  };
+  return { sync, counts, next: () => waiting.shift()! };
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+describe('group commit beside a sync of its own', () => {
+  it('answers when the sync has ended that began after its COMMIT, and holds the next commit until then (synced)', async () => {
+    const { sync, counts, next } = heldSync();
+    const queue = queueOf({ sync });
+    const answered: string[] = [];
+    const submit = (text: string) => queue.submit(write(text)).then((one) => answered.push(one));
+    const first = submit('a');
+    await turn();
+    expect([stored(), answered, counts.started]).toEqual([['a'], [], 1]);
+    const others = [submit('b'), submit('c')];
+    await turn();
+    expect([stored(), counts.started]).toEqual([['a'], 1]);
+    next().resolve();
+    await first;
+    await turn();
+    expect([stored(), answered, counts.started]).toEqual([['a', 'b', 'c'], ['a'], 2]);
+    next().resolve();
+    await Promise.all(others);
+    expect(answered).toEqual(['a', 'b', 'c']);
+    expect(queue.durableThrough()).toBe(2);
+  });
+
+  it('has nothing durable that is only committed (durable-waits)', async () => {
+    const { sync, next } = heldSync();
+    const queue = queueOf({ sync });
+    await queue.apply(write('a'));
+    await turn();
+    let durable = false;
+    const waited = queue.durable().then(() => {
+      durable = true;
+    });
+    await turn();
+    expect([stored(), durable, queue.durableThrough()]).toEqual([['a'], false, 0]);
+    next().resolve();
+    await waited;
+    expect(queue.durableThrough()).toBe(1);
+  });
+
+  it('refuses for good once a sync has failed: nobody knows what is on the disk (sync-failed)', async () => {
+    const { sync, next } = heldSync();
+    const queue = queueOf({ sync });
+    const first = queue.submit(write('a'));
+    await turn();
+    const second = queue.submit(write('b'));
+    next().reject(new Error('EIO'));
+    await expect(first).rejects.toMatchObject({ code: 'storage-failed' });
+    await expect(second).rejects.toMatchObject({ code: 'storage-failed' });
+    await expect(queue.submit(write('c'))).rejects.toMatchObject({ code: 'storage-failed' });
+    await expect(queue.durable()).rejects.toMatchObject({ code: 'storage-failed' });
+    expect(stored()).toEqual(['a']);
+  });
+
+  it('syncs what is committed when it is closed, and answers it (close)', async () => {
+    const { sync, counts } = heldSync();
+    const queue = queueOf({ sync });
+    const first = queue.submit(write('a'));
+    await turn();
+    const second = queue.submit(write('b'));
+    queue.close();
+    expect(await Promise.all([first, second])).toEqual(['a', 'b']);
+    expect([stored(), counts.now]).toEqual([['a', 'b'], 1]);
   });
 });

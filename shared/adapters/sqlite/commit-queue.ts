@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { LogSync } from './log-sync.ts';
 import { createPace, type Pace, type Want } from './pace.ts';
 import { StorageError, storageErrorOf } from './storage-error.ts';
 
@@ -32,8 +33,9 @@ export interface CommitQueue {
   ): Promise<readonly PromiseSettledResult<T>[]>;
   /** Resolves when every write made so far is durable. Rejects with a `StorageError` when that cannot be said. */
   durable(): Promise<void>;
-  /** Number of the transaction that is open, undefined when none is: what was written since it began is not durable. */
-  open(): number | undefined;
+  /** Number of the transaction that is open, or of the next one; and of the last one that is durable. */
+  current(): number;
+  durableThrough(): number;
   stats(): CommitStats;
   /** Commits what was made and what waits, and refuses what comes after. */
   close(): void;
@@ -56,6 +58,8 @@ export interface CommitQueueOptions {
   /** What the closures gather beside the database (sums), to be written once a transaction. */
   readonly gathered?: Gathered;
   readonly pace?: Pace;
+  /** Makes durable what was committed; without it every COMMIT is durable when it returns. */
+  readonly sync?: LogSync;
 }
 
 export interface Gathered {
@@ -101,7 +105,7 @@ interface Operation {
   readonly early: boolean;
 }
 
-/** A transaction that is open. */
+/** A transaction that is open, or committed and not durable yet. */
 interface Group {
   readonly number: number;
   readonly made: { readonly operation: Operation; readonly answer: unknown }[];
@@ -111,16 +115,29 @@ interface Group {
 }
 
 export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
-  const { flushOperationsMax, queuedOperationsMax, pace = createPace() } = options;
+  const { flushOperationsMax, queuedOperationsMax, pace = createPace(), sync } = options;
   const transaction = createTransaction(options);
   const counts = { flushes: 0, operations: 0 };
   let queue: Operation[] = [];
   let group: Group | undefined;
   let number = 0;
+  let durable = 0;
+  /** Committed, in order: those that the sync under way covers, and those after. */
+  let inSync: Group[] = [];
+  let unsynced: Group[] = [];
+  /** A sync that failed leaves it unknown what is on the disk, for good: nothing more is answered. */
+  let failure: StorageError | undefined;
   let closed = false;
-  const want: Want = { count: () => group?.waiters ?? 0, go: () => flush(), last: true };
+  const want: Want = {
+    count: () => group?.waiters ?? 0,
+    go: () => flush(),
+    last: true,
+    // What is committed while a sync runs waits for the next one anyway: until then more may join it.
+    held: () => inSync.length > 0,
+  };
 
   function admit(count: number): void {
+    if (failure !== undefined) throw failure;
     if (closed) throw new StorageError('storage-closed', 'the store is closed');
     if ((group?.made.length ?? 0) + queue.length + count > queuedOperationsMax) {
       throw new StorageError('ledger-overloaded', `more than ${queuedOperationsMax} writes would wait`);
@@ -177,8 +194,45 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     group = undefined;
     if (lost === undefined) return;
     counts.flushes += 1;
-    for (const { operation } of lost.made) if (!operation.early) operation.reject(error);
-    for (const barrier of lost.barriers) barrier.reject(error);
+    refuse(lost, error);
+  }
+
+  function settle(groups: readonly Group[]): void {
+    for (const { barriers, made, number: ended } of groups) {
+      durable = ended;
+      counts.operations += made.length;
+      for (const { operation, answer } of made) if (!operation.early) operation.resolve(answer);
+      for (const barrier of barriers) barrier.resolve();
+      for (const { operation, answer } of made) operation.committed?.(answer);
+    }
+  }
+
+  function startSync(log: LogSync): void {
+    if (inSync.length > 0 || unsynced.length === 0 || failure !== undefined) return;
+    inSync = unsynced;
+    unsynced = [];
+    log.start().then(
+      () => {
+        const covered = inSync;
+        inSync = [];
+        settle(covered);
+        startSync(log);
+        pace.poke();
+      },
+      (error: unknown) => giveUp(error),
+    );
+  }
+
+  function giveUp(cause: unknown): void {
+    if (closed) return;
+    failure = storageErrorOf(cause) ?? new StorageError('storage-failed', 'the log could not be synced', cause);
+    const lost = [...inSync, ...unsynced];
+    inSync = [];
+    unsynced = [];
+    for (const one of lost) refuse(one, failure);
+    if (group !== undefined) transaction.abandon();
+    fail(failure);
+    for (const operation of queue.splice(0)) operation.reject(failure);
   }
 
   function flush(): void {
@@ -190,10 +244,11 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
       } else {
         group = undefined;
         counts.flushes += 1;
-        counts.operations += done.made.length;
-        for (const { operation, answer } of done.made) if (!operation.early) operation.resolve(answer);
-        for (const barrier of done.barriers) barrier.resolve();
-        for (const { operation, answer } of done.made) operation.committed?.(answer);
+        if (sync === undefined) settle([done]);
+        else {
+          unsynced.push(done);
+          startSync(sync);
+        }
       }
     }
     const waiting = queue;
@@ -227,19 +282,38 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     apply: (work, committed) => one(work, committed, true),
     applyAll: (works, committed) => all(works, committed, true),
     async durable() {
-      const open = group;
-      if (open === undefined) return;
-      open.waiters += 1;
-      pace.ask(want);
-      await new Promise<void>((resolve, reject) => void open.barriers.push({ resolve, reject }));
+      if (failure !== undefined) throw failure;
+      const last = group ?? unsynced.at(-1) ?? inSync.at(-1);
+      if (last === undefined) return;
+      if (last === group) {
+        group.waiters += 1;
+        pace.ask(want);
+      }
+      await new Promise<void>((resolve, reject) => void last.barriers.push({ resolve, reject }));
     },
-    open: () => group?.number,
+    current: () => group?.number ?? number + 1,
+    durableThrough: () => durable,
     stats: () => ({ ...counts, queued: queue.length }),
     close() {
       closed = true;
       while (group !== undefined || queue.length > 0) flush();
+      const committed = [...inSync, ...unsynced];
+      inSync = [];
+      unsynced = [];
+      if (committed.length === 0) return;
+      try {
+        sync?.now();
+        settle(committed);
+      } catch (error) {
+        for (const one of committed) refuse(one, error);
+      }
     },
   };
+}
+
+function refuse({ barriers, made }: Group, error: unknown): void {
+  for (const { operation } of made) if (!operation.early) operation.reject(error);
+  for (const barrier of barriers) barrier.reject(error);
 }
 
 type Made =
@@ -253,6 +327,8 @@ interface Transaction {
   make(work: () => unknown, isFirst: boolean): Made;
   /** Undefined, or why nothing of it was committed, as far as is known. */
   commit(): StorageError | undefined;
+  /** Rolls back. */
+  abandon(): void;
 }
 
 function createTransaction({ database, gathered }: CommitQueueOptions): Transaction {
@@ -304,6 +380,7 @@ function createTransaction({ database, gathered }: CommitQueueOptions): Transact
         return { kind: 'threw', error };
       }
     },
+    abandon: () => void undo(undefined),
     commit() {
       try {
         gathered?.write();

@@ -12,6 +12,8 @@ export interface DatabaseOptions {
   readonly pageCountMax?: number;
   /** A file up to this size is checked page by page at start; beyond it only its header and tables are. */
   readonly integrityCheckBytesMax: number;
+  /** FULL, unless said otherwise: NORMAL is for who syncs the log by itself (`log-sync.ts`). */
+  readonly synchronous?: 'FULL' | 'NORMAL';
 }
 
 /** How long a write waits for somebody outside who holds the file's write lock (a backup tool); the event loop waits too. */
@@ -30,7 +32,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
     refuseForeign(database, options.path);
     database.exec(`
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
+      PRAGMA synchronous = ${options.synchronous ?? 'FULL'};
       PRAGMA wal_autocheckpoint = ${options.walPagesMax};
       PRAGMA journal_size_limit = ${walBytesKept};
       PRAGMA cache_size = -16384;

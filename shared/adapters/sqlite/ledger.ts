@@ -46,23 +46,25 @@ export function createLedger(parts: LedgerParts): IssuanceLedger {
   };
 }
 
-/** The requests whose issuances the open transaction has written. */
+/** The requests whose issuances were written by transactions that are not durable yet. */
 interface Touched {
   add(requestId: string): void;
   has(requestId: string): boolean;
 }
 
 function createTouched(commits: CommitQueue): Touched {
-  const requestIds = new Set<string>();
-  let transaction: number | undefined;
+  const transactions = new Map<string, number>();
   return {
     add(requestId) {
-      const open = commits.open();
-      if (open !== transaction) requestIds.clear();
-      transaction = open;
-      requestIds.add(requestId);
+      // Oldest first: those that are durable by now need not be known any more.
+      for (const [known, transaction] of transactions) {
+        if (transaction > commits.durableThrough()) break;
+        transactions.delete(known);
+      }
+      transactions.delete(requestId);
+      transactions.set(requestId, commits.current());
     },
-    has: (requestId) => transaction !== undefined && transaction === commits.open() && requestIds.has(requestId),
+    has: (requestId) => (transactions.get(requestId) ?? 0) > commits.durableThrough(),
   };
 }
 

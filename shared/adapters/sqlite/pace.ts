@@ -33,6 +33,8 @@ export interface Want {
   /** How much is gathered. */
   readonly count: () => number;
   readonly go: () => void;
+  /** Not yet, whatever is gathered; whoever says so pokes when it ends. */
+  readonly held?: () => boolean;
   /** What goes on first: a commit comes after the batches whose writes it can take along. */
   readonly last: boolean;
 }
@@ -60,6 +62,7 @@ export function createPace({ countMin, holdMsMax }: PaceOptions = paceDefaults):
   }
 
   function goesOn(want: Want, since: number, now: number): boolean {
+    if (want.held?.() === true) return false;
     return underWay === 0 || want.count() >= Math.max(countMin, underWay) || now - since >= holdMsMax;
   }
 

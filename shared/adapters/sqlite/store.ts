@@ -25,6 +25,7 @@ import { guarded } from './guarded.ts';
 import { createInventoryReads } from './inventory-reads.ts';
 import { createInventoryUpkeep } from './inventory-upkeep.ts';
 import { createLedger } from './ledger.ts';
+import { openLogSync } from './log-sync.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createPermitStore } from './permit-store.ts';
 import { createQueues, type QueueOptions, type SqliteQueue } from './queue.ts';
@@ -95,10 +96,12 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
   try {
     const database = openDatabase({
       path,
+      synchronous: inMemory ? 'FULL' : 'NORMAL',
       walPagesMax: options.walPagesMax ?? 4_000,
       integrityCheckBytesMax: options.integrityCheckBytesMax ?? 8 * 1024 * 1024,
       ...(options.pageCountMax === undefined ? {} : { pageCountMax: options.pageCountMax }),
     });
+    const sync = inMemory ? undefined : openLogSync(path);
     const counters = createCounters(database);
     const messages = withFreshMessages(createQueueStore(database));
     const memory = createRecordMemory();
@@ -108,6 +111,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       queuedOperationsMax: options.queuedOperationsMax ?? 20_000,
       gathered: gatheredTogether([counters, messages, { ...nothingGathered, lost: memory.clear }]),
       pace,
+      ...(sync === undefined ? {} : { sync }),
     });
     const watch = createWatch(waitersMax);
     const search = openCertificateSearch(database, path);
@@ -140,6 +144,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
         if (closed) return;
         closed = true;
         commits.close();
+        sync?.close();
         queues.close();
         watch.close();
         search.close();
