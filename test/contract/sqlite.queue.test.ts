@@ -11,4 +11,9 @@ const differences = {
   batchCountMax: 10_000,
 };
 queueSuite('SQLite in memory', () => queueHarness('memory', 3), { ...differences, durable: false });
+// As the embedded stack opens it: closed in order, it is as durable.
+queueSuite('SQLite in a file, answering early', () => queueHarness('file', 3, { early: true }), {
+  ...differences,
+  durable: true,
+});
 queueSuite('SQLite in a file', () => queueHarness('file', 3), { ...differences, durable: true });

@@ -56,8 +56,12 @@ export interface SqliteQueueHarness {
 }
 
 /** Two queues of a store: one that gives up after `receiveCountMax` deliveries, and the one that takes those. */
-export async function queueHarness(where: 'memory' | 'file', receiveCountMax: number): Promise<SqliteQueueHarness> {
-  return queuesOf(await openHarness(where), receiveCountMax);
+export async function queueHarness(
+  where: 'memory' | 'file',
+  receiveCountMax: number,
+  options: Options = {},
+): Promise<SqliteQueueHarness> {
+  return queuesOf(await openHarness(where, options), receiveCountMax);
 }
 
 function queuesOf(store: SqliteHarness, receiveCountMax: number): SqliteQueueHarness {

@@ -1,7 +1,7 @@
 import type { QueueMessage } from '../../issuance/ports.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
 import type { Gathered } from './commit-queue.ts';
-import { parseReceipt, type QueueStore, type StoredMessage } from './queue-store.ts';
+import { parseReceipt, type QueueStore, type StoredMessage, type TakeOptions } from './queue-store.ts';
 
 interface Fresh extends StoredMessage {
   visibleAt: EpochMs;
@@ -48,6 +48,16 @@ export function withFreshMessages(table: QueueStore): QueueStore & Gathered {
     return messages;
   }
 
+  /** Of a message that was delivered too often the table makes a dead letter. */
+  function storeGivenUp(queue: number, { at, redrive }: TakeOptions): void {
+    if (redrive === undefined) return;
+    for (const message of queues.get(queue)?.values() ?? []) {
+      if (message.visibleAt > at || message.receiveCount < redrive.receiveCountMax) continue;
+      table.store(queue, [message]);
+      queues.get(queue)?.delete(message.message);
+    }
+  }
+
   function clear(): void {
     for (const fresh of queues.values()) fresh.clear();
   }
@@ -65,6 +75,7 @@ export function withFreshMessages(table: QueueStore): QueueStore & Gathered {
     },
     take(queue, options) {
       const { at, countMax, visibilityMs } = options;
+      storeGivenUp(queue, options);
       const { dead, messages } = table.hasVisible(queue, at) ? table.take(queue, options) : { dead: 0, messages: [] };
       if (messages.length === countMax) return { dead, messages };
       return { dead, messages: [...messages, ...takeFresh(queue, at, countMax - messages.length, visibilityMs)] };

@@ -2,7 +2,7 @@ import { StorageError, storageErrorOf } from './storage-error.ts';
 
 /**
  * A port whose methods throw `StorageError` where SQLite failed below them, on reads as on writes. `settled` is awaited before
- * an answer is given: `CommitQueue.durable`, where what is read may rest on writes that are not on the disk yet.
+ * it is read and before an answer is given: `CommitQueue.durable`, where what is read may rest on writes that are not on the disk yet.
  */
 export function guarded<T extends object>(port: T, settled?: () => Promise<void>): T {
   const methods = Object.entries(port).map(([name, value]) => {
@@ -19,6 +19,8 @@ async function settledAnswer(
   parameters: readonly unknown[],
   settled: () => Promise<void>,
 ): Promise<unknown> {
+  // Before: what is gathered until a COMMIT (counters) is in the tables then. After: nothing is told that came since and is not.
+  await settled();
   const answer = await call(...parameters);
   await settled();
   return answer;

@@ -41,7 +41,10 @@ export function createLedger(parts: LedgerParts): IssuanceLedger {
     ...createSerialReads(database),
     ...createHolds(database, commits),
     noteAttempts: createNoteAttempts(parts),
-    counters: async (caId) => counters.read(caId),
+    async counters(caId) {
+      await commits.durable();
+      return counters.read(caId);
+    },
     leaseCrlSlots: createLeaseCrlSlots(database, commits),
   };
 }
