@@ -53,7 +53,7 @@ function tableOf({ seed, rounds, accepted, settleSeconds, audit, spied, faults }
     ...(spied === undefined
       ? []
       : [
-          `C_Sign as pkcs11-spy saw it: ${spied.signatures} of ${spied.intents} intents, ${spied.repeats} of the same bytes again, ${spied.probes} probes, ${spied.withoutIntent} without intent`,
+          `C_Sign as pkcs11-spy saw it: ${spied.signatures} of ${spied.intents} intents, ${spied.repeats} of the same bytes again, ${spied.probes} probes, ${spied.crls} CRLs, ${spied.withoutIntent} without intent`,
         ]),
     `twice: ${issuedTwice} issuances, ${serialsTwice} serials`,
     faults.length === 0 ? 'nothing lost, nothing twice' : `${faults.length} faults:`,
