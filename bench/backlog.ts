@@ -8,12 +8,14 @@ import {
   type BenchState,
   countState,
   createBenchState,
-  heldKeyBackends,
   loadPart,
+  readStateOptions,
   say,
   startOver,
+  stateOptions,
 } from './bench-state.ts';
 import { startClient } from './client.ts';
+import { benchCommand } from './command.ts';
 import { enrolmentHead } from './end-to-end.ts';
 import { withTemporaryFolder, withUndo } from './interruption.ts';
 import { type ParsedOptions, readOptions } from './read-options.ts';
@@ -55,20 +57,17 @@ function parse(args: readonly string[]): ParsedOptions<BacklogOptions> {
     seconds: string,
     connections: string,
     'memory-mib': string,
-    backend: { type: 'string', default: 'software' },
-    hierarchy: { type: 'string', default: 'hierarchy.yaml' },
+    ...stateOptions,
   } as const;
-  return readOptions(args, named, ({ count, fault, flag, text }) => {
-    const backend = heldKeyBackends.find((one) => one === text('backend'));
-    if (backend === undefined) fault(`--backend: ${heldKeyBackends.join(' or ')}`);
+  return readOptions(args, named, (reader) => {
+    const { count, flag } = reader;
     return {
       json: flag('json'),
       queued: count('queued', 1_000_000, 100, 20_000_000),
       seconds: count('seconds', 60, 2, 3_600),
       connections: count('connections', 16, 1, 1_000),
       memoryMibMax: count('memory-mib', 600, 50, 100_000),
-      backend: backend ?? 'software',
-      hierarchyFile: text('hierarchy') ?? 'hierarchy.yaml',
+      ...readStateOptions(reader),
     };
   });
 }
@@ -98,20 +97,13 @@ export interface BacklogResult {
   readonly sound: boolean;
 }
 
-export async function run(args: readonly string[]): Promise<number> {
-  const parsed = parse(args);
-  if (parsed.kind === 'help') {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`${parsed.faults.join('\n')}\n\n${usage}`);
-    return 2;
-  }
-  const result = await withTemporaryFolder((dir) => measure(dir, parsed.options));
-  process.stdout.write(parsed.options.json ? `${JSON.stringify(result)}\n` : render(result));
-  return result.sound ? 0 : 1;
-}
+export const run = benchCommand({
+  usage,
+  parse,
+  measure: (options) => withTemporaryFolder((dir) => measure(dir, options)),
+  render,
+  isSound: ({ sound }) => sound,
+});
 
 const firstCertificates = 500;
 const toMib = (bytes: number) => rounded(bytes / 2 ** 20, 1);

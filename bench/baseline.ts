@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { BackendKind } from '../shared/hierarchy/hierarchy.ts';
+import { benchCommand } from './command.ts';
 import { type EndToEndRun, runEndToEnd } from './end-to-end.ts';
 import { describeEnvironment } from './environment.ts';
 import { hierarchyVariant, profileOn } from './hierarchy-variant.ts';
@@ -9,21 +10,13 @@ import { type BenchResult, backendResult, benchResult, isSound, stagesResult } f
 import { measureStages } from './stages.ts';
 
 /** Our own figures: end to end on each backend, and the CPU of each stage. Exit status 0 when every run was sound. */
-export async function run(args: readonly string[]): Promise<number> {
-  const parsed = parseBaselineOptions(args);
-  if (parsed.kind === 'help') {
-    process.stdout.write(baselineUsage);
-    return 0;
-  }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`${parsed.faults.join('\n')}\n\n${baselineUsage}`);
-    return 2;
-  }
-  const { options } = parsed;
-  const result = await measureBaseline(options);
-  process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : renderResult(result));
-  return isSound(result) ? 0 : 1;
-}
+export const run = benchCommand({
+  usage: baselineUsage,
+  parse: parseBaselineOptions,
+  measure: measureBaseline,
+  render: renderResult,
+  isSound,
+});
 
 async function measureBaseline(options: BaselineOptions): Promise<BenchResult> {
   const environment = describeEnvironment();

@@ -7,6 +7,7 @@ import type { LoadSummary, VerifySummary } from './client/messages.ts';
 import type { Client } from './client.ts';
 import { enrolmentHead } from './end-to-end.ts';
 import { hierarchyVariant, profileOn } from './hierarchy-variant.ts';
+import type { OptionReader } from './read-options.ts';
 import { type MeasuredService, startMeasuredService } from './service.ts';
 
 /** A state that outlives the services started over it, and what is asked of them. */
@@ -19,7 +20,22 @@ export interface BenchState {
 }
 
 /** Backends of the commands that are about the ledger and the queue: the ACM PCA client would hide both. */
-export const heldKeyBackends: readonly BackendKind[] = ['software', 'pkcs11'];
+const heldKeyBackends: readonly BackendKind[] = ['software', 'pkcs11'];
+
+/** Options that those commands have in common, and what is read of them. */
+export const stateOptions = {
+  backend: { type: 'string', default: 'software' },
+  hierarchy: { type: 'string', default: 'hierarchy.yaml' },
+} as const;
+
+export function readStateOptions({ fault, text }: OptionReader): {
+  readonly backend: BackendKind;
+  readonly hierarchyFile: string;
+} {
+  const backend = heldKeyBackends.find((one) => one === text('backend'));
+  if (backend === undefined) fault(`--backend: ${heldKeyBackends.join(' or ')}`);
+  return { backend: backend ?? 'software', hierarchyFile: text('hierarchy') ?? 'hierarchy.yaml' };
+}
 
 /** `dir` exists and is empty. For `software` the CA of the HSM is one in software. Throws where no profile is on `backend`. */
 export function createBenchState(dir: string, hierarchySource: string, backend: BackendKind): BenchState {

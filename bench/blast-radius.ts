@@ -5,6 +5,7 @@ import { estimateFor } from '../shared/issuance/estimate-rotation.ts';
 import { differencesFrom } from './blast-radius/brute-force.ts';
 import { type BlastRadiusOptions, blastRadiusUsage, parseBlastRadiusOptions } from './blast-radius/options.ts';
 import { type BlastRadiusWorld, leafSigners, openBlastRadiusWorld } from './blast-radius/world.ts';
+import { benchCommand } from './command.ts';
 import { withTemporaryFolder } from './interruption.ts';
 import { percentile, rounded } from './spread.ts';
 
@@ -60,20 +61,13 @@ const warmUpCalls = 30;
 const at = Date.parse('2026-11-23T00:00:00Z');
 
 /** Exit status 0 when figures, latency and ratio are as they should be. */
-export async function run(args: readonly string[]): Promise<number> {
-  const parsed = parseBlastRadiusOptions(args);
-  if (parsed.kind === 'help') {
-    process.stdout.write(blastRadiusUsage);
-    return 0;
-  }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`${parsed.faults.join('\n')}\n\n${blastRadiusUsage}`);
-    return 2;
-  }
-  const result = await withTemporaryFolder((dir) => measure(dir, parsed.options));
-  process.stdout.write(parsed.options.json ? `${JSON.stringify(result)}\n` : render(result));
-  return result.sound ? 0 : 1;
-}
+export const run = benchCommand({
+  usage: blastRadiusUsage,
+  parse: parseBlastRadiusOptions,
+  measure: (options) => withTemporaryFolder((dir) => measure(dir, options)),
+  render,
+  isSound: ({ sound }) => sound,
+});
 
 async function measure(dir: string, options: BlastRadiusOptions): Promise<BlastRadiusResult> {
   const { rows, smallRows, owners, calls } = options;

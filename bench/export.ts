@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { openSqliteStore } from '../shared/adapters/sqlite/store.ts';
 import { keepInventory } from '../shared/issuance/keep-inventory.ts';
 import { seedCertificates } from './blast-radius/seed.ts';
+import { benchCommand } from './command.ts';
 import { type Growth, watchGrowth } from './export/growth.ts';
 import { type ExportOptions, exportUsage, parseExportOptions } from './export/options.ts';
 import { createSerialSum, type Exported, type ExportFormat, readExport } from './export/sink.ts';
@@ -39,20 +40,13 @@ const formats: readonly ExportFormat[] = ['ndjson', 'csv', 'json'];
 const at = Date.parse('2026-11-23T00:00:00Z');
 
 /** Exit status 0 when nothing is missing or twice, and nothing grows. */
-export async function run(args: readonly string[]): Promise<number> {
-  const parsed = parseExportOptions(args);
-  if (parsed.kind === 'help') {
-    process.stdout.write(exportUsage);
-    return 0;
-  }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`${parsed.faults.join('\n')}\n\n${exportUsage}`);
-    return 2;
-  }
-  const result = await withTemporaryFolder((dir) => measure(dir, parsed.options));
-  process.stdout.write(parsed.options.json ? `${JSON.stringify(result)}\n` : render(result));
-  return result.sound ? 0 : 1;
-}
+export const run = benchCommand({
+  usage: exportUsage,
+  parse: parseExportOptions,
+  measure: (options) => withTemporaryFolder((dir) => measure(dir, options)),
+  render,
+  isSound: ({ sound }) => sound,
+});
 
 async function measure(dir: string, options: ExportOptions): Promise<ExportResult> {
   const stateDir = join(dir, 'state');

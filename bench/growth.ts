@@ -5,13 +5,15 @@ import {
   type BenchState,
   countState,
   createBenchState,
-  heldKeyBackends,
   loadPart,
+  readStateOptions,
   say,
   startOver,
+  stateOptions,
 } from './bench-state.ts';
 import type { LoadSummary, VerifySummary } from './client/messages.ts';
 import { type Client, startClient } from './client.ts';
+import { benchCommand } from './command.ts';
 import { requestsMax } from './end-to-end.ts';
 import { multiplyIssued } from './growth/multiply.ts';
 import { withTemporaryFolder, withUndo } from './interruption.ts';
@@ -56,12 +58,10 @@ function parse(args: readonly string[]): ParsedOptions<GrowthOptions> {
     seconds: string,
     connections: string,
     'warm-up': string,
-    backend: { type: 'string', default: 'software' },
-    hierarchy: { type: 'string', default: 'hierarchy.yaml' },
+    ...stateOptions,
   } as const;
-  return readOptions(args, named, ({ count, fault, flag, text }) => {
-    const backend = heldKeyBackends.find((one) => one === text('backend'));
-    if (backend === undefined) fault(`--backend: ${heldKeyBackends.join(' or ')}`);
+  return readOptions(args, named, (reader) => {
+    const { count, flag } = reader;
     return {
       json: flag('json'),
       rows: count('rows', 1_000_000, 1, 20_000_000),
@@ -69,8 +69,7 @@ function parse(args: readonly string[]): ParsedOptions<GrowthOptions> {
       seconds: count('seconds', 5, 1, 600),
       connections: count('connections', 16, 1, 1_000),
       warmUp: count('warm-up', 1_500, 1, requestsMax),
-      backend: backend ?? 'software',
-      hierarchyFile: text('hierarchy') ?? 'hierarchy.yaml',
+      ...readStateOptions(reader),
     };
   });
 }
@@ -103,20 +102,13 @@ export interface GrowthResult {
   readonly sound: boolean;
 }
 
-export async function run(args: readonly string[]): Promise<number> {
-  const parsed = parse(args);
-  if (parsed.kind === 'help') {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`${parsed.faults.join('\n')}\n\n${usage}`);
-    return 2;
-  }
-  const result = await withTemporaryFolder((dir) => measure(dir, parsed.options));
-  process.stdout.write(parsed.options.json ? `${JSON.stringify(result)}\n` : render(result));
-  return result.sound ? 0 : 1;
-}
+export const run = benchCommand({
+  usage,
+  parse,
+  measure: (options) => withTemporaryFolder((dir) => measure(dir, options)),
+  render,
+  isSound: ({ sound }) => sound,
+});
 
 async function measure(dir: string, options: GrowthOptions): Promise<GrowthResult> {
   const client = startClient();

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlView } from '../localstack/acm-pca/control.ts';
+import { benchCommand } from './command.ts';
 import { withUndo } from './interruption.ts';
 import { type PacingOptions, pacingUsage, parsePacingOptions } from './pacing/options.ts';
 import { startSigner } from './pacing/signers.ts';
@@ -36,22 +37,16 @@ const graceMs = 60_000;
 const lookMs = 200;
 
 /** Exit status 0 when rate, throttling and certificates are as they should be. */
-export async function run(args: readonly string[]): Promise<number> {
-  const parsed = parsePacingOptions(args);
-  if (parsed.kind === 'help') {
-    process.stdout.write(pacingUsage);
-    return 0;
-  }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`${parsed.faults.join('\n')}\n\n${pacingUsage}`);
-    return 2;
-  }
-  const { options } = parsed;
-  process.stderr.write(`bench: ${options.requests} requests are made and approved\n`);
-  const result = await withPacingWorld(options.requests, (world) => measure(world, options));
-  process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : render(result));
-  return isSound(result) ? 0 : 1;
-}
+export const run = benchCommand({
+  usage: pacingUsage,
+  parse: parsePacingOptions,
+  measure(options) {
+    process.stderr.write(`bench: ${options.requests} requests are made and approved\n`);
+    return withPacingWorld(options.requests, (world) => measure(world, options));
+  },
+  render,
+  isSound,
+});
 
 function isSound(result: PacingResult): boolean {
   return (

@@ -2,9 +2,19 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BackendKind } from '../shared/hierarchy/hierarchy.ts';
-import { askLedger, countState, createBenchState, heldKeyBackends, loadPart, say, startOver } from './bench-state.ts';
+import {
+  askLedger,
+  countState,
+  createBenchState,
+  loadPart,
+  readStateOptions,
+  say,
+  startOver,
+  stateOptions,
+} from './bench-state.ts';
 import type { LoadSummary, VerifySummary } from './client/messages.ts';
 import { startClient } from './client.ts';
+import { benchCommand } from './command.ts';
 import { requestsMax } from './end-to-end.ts';
 import { withTemporaryFolder, withUndo } from './interruption.ts';
 import { type ParsedOptions, readOptions } from './read-options.ts';
@@ -23,9 +33,9 @@ interface SlowDiskOptions {
 
 const usage = `Usage: npm run bench -- slow-disk [OPTIONS]
 
-Issuance end to end while every commit takes longer, as on a slow disk: certificates/s, commits and how full they are.
+Issuance end to end while every sync takes longer, as on a slow disk: certificates/s, commits and how full they are.
 
-  --fsync-ms LIST    milliseconds that each commit takes more (0,2,5,10)
+  --fsync-ms LIST    milliseconds that each sync takes more (0,2,5,10)
   --seconds S        length of a timed part (5)
   --connections LIST numbers of connections, each with one request under way (16)
   --warm-up N        certificates before a timed part (300)
@@ -34,7 +44,7 @@ Issuance end to end while every commit takes longer, as on a slow disk: certific
   --json             one JSON object as the last line of standard output
   --help             this text
 
-The delay is put behind COMMIT in the service's own process; the real sync is made as well. Exit status 0 when every answer
+The delay is put behind the sync of the log in the service's own process; the real one is made as well. Exit status 0 when every answer
 was a certificate that verifies and is in the ledger.
 `;
 
@@ -45,20 +55,17 @@ function parse(args: readonly string[]): ParsedOptions<SlowDiskOptions> {
     seconds: string,
     connections: string,
     'warm-up': string,
-    backend: { type: 'string', default: 'software' },
-    hierarchy: { type: 'string', default: 'hierarchy.yaml' },
+    ...stateOptions,
   } as const;
-  return readOptions(args, named, ({ count, counts, fault, flag, text }) => {
-    const backend = heldKeyBackends.find((one) => one === text('backend'));
-    if (backend === undefined) fault(`--backend: ${heldKeyBackends.join(' or ')}`);
+  return readOptions(args, named, (reader) => {
+    const { count, counts, flag } = reader;
     return {
       json: flag('json'),
       fsyncMs: counts('fsync-ms', [0, 2, 5, 10], 0, 1_000),
       seconds: count('seconds', 5, 1, 600),
       connections: counts('connections', [16], 1, 1_000),
       warmUp: count('warm-up', 300, 1, requestsMax),
-      backend: backend ?? 'software',
-      hierarchyFile: text('hierarchy') ?? 'hierarchy.yaml',
+      ...readStateOptions(reader),
     };
   });
 }
@@ -74,7 +81,7 @@ interface Part {
   /** Moves of issuances that one commit made durable: what is received, approved, intended, issued. */
   readonly movesPerCommit: number;
   readonly msPerCommit: number;
-  /** Of the wall clock, in COMMIT. */
+  /** Of the wall clock, in COMMIT; the syncs of the ledger's log go on beside. */
   readonly shareInCommits: number;
   readonly sound: boolean;
 }
@@ -86,32 +93,23 @@ export interface SlowDiskResult {
   readonly sound: boolean;
 }
 
-export async function run(args: readonly string[]): Promise<number> {
-  const parsed = parse(args);
-  if (parsed.kind === 'help') {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`${parsed.faults.join('\n')}\n\n${usage}`);
-    return 2;
-  }
-  const { options } = parsed;
+export const run = benchCommand({
+  usage,
+  parse,
+  measure: measureAll,
+  render,
+  isSound: ({ sound }) => sound,
+});
+
+async function measureAll(options: SlowDiskOptions): Promise<SlowDiskResult> {
   const parts: Part[] = [];
   for (const fsyncMs of options.fsyncMs) {
     for (const connections of options.connections) {
-      say(`${fsyncMs} ms a commit, ${connections} connections`);
+      say(`${fsyncMs} ms a sync, ${connections} connections`);
       parts.push(await withTemporaryFolder((dir) => measure(dir, options, fsyncMs, connections)));
     }
   }
-  const result: SlowDiskResult = {
-    bench: 'slow-disk',
-    backend: options.backend,
-    parts,
-    sound: parts.every(({ sound }) => sound),
-  };
-  process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : render(result));
-  return result.sound ? 0 : 1;
+  return { bench: 'slow-disk', backend: options.backend, parts, sound: parts.every(({ sound }) => sound) };
 }
 
 async function measure(dir: string, options: SlowDiskOptions, fsyncMs: number, connections: number): Promise<Part> {

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackendKind } from '../shared/hierarchy/hierarchy.ts';
-import { countState, createBenchState, heldKeyBackends, say, startOver } from './bench-state.ts';
+import { countState, createBenchState, readStateOptions, say, startOver, stateOptions } from './bench-state.ts';
+import { benchCommand } from './command.ts';
 import { withTemporaryFolder, withUndo } from './interruption.ts';
 import { type ParsedOptions, readOptions } from './read-options.ts';
 import { type SoakProgress, soak } from './soak/load.ts';
@@ -45,20 +46,17 @@ function parse(args: readonly string[]): ParsedOptions<SoakOptions> {
     rate: { type: 'string', default: 'max' },
     connections: string,
     'sample-seconds': string,
-    backend: { type: 'string', default: 'software' },
-    hierarchy: { type: 'string', default: 'hierarchy.yaml' },
+    ...stateOptions,
   } as const;
-  return readOptions(args, named, ({ count, fault, flag, text }) => {
-    const backend = heldKeyBackends.find((one) => one === text('backend'));
-    if (backend === undefined) fault(`--backend: ${heldKeyBackends.join(' or ')}`);
+  return readOptions(args, named, (reader) => {
+    const { count, flag, text } = reader;
     return {
       json: flag('json'),
       minutes: count('minutes', 30, 1, 10_000),
       rate: text('rate') === 'max' ? undefined : count('rate', 1, 1, 100_000),
       connections: count('connections', 16, 1, 1_000),
       sampleSeconds: count('sample-seconds', 10, 2, 600),
-      backend: backend ?? 'software',
-      hierarchyFile: text('hierarchy') ?? 'hierarchy.yaml',
+      ...readStateOptions(reader),
     };
   });
 }
@@ -88,20 +86,13 @@ export interface SoakResult {
 /** Of the mean, an hour: in the 30 minutes of a soak less than a collection moves. */
 const shareMaxPerHour = 0.02;
 
-export async function run(args: readonly string[]): Promise<number> {
-  const parsed = parse(args);
-  if (parsed.kind === 'help') {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (parsed.kind === 'usage') {
-    process.stderr.write(`${parsed.faults.join('\n')}\n\n${usage}`);
-    return 2;
-  }
-  const result = await withTemporaryFolder((dir) => measure(dir, parsed.options));
-  process.stdout.write(parsed.options.json ? `${JSON.stringify(result)}\n` : render(result));
-  return result.sound ? 0 : 1;
-}
+export const run = benchCommand({
+  usage,
+  parse,
+  measure: (options) => withTemporaryFolder((dir) => measure(dir, options)),
+  render,
+  isSound: ({ sound }) => sound,
+});
 
 async function measure(dir: string, options: SoakOptions): Promise<SoakResult> {
   const { backend, hierarchyFile, minutes, sampleSeconds } = options;

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { type BuildOptions, build } from 'esbuild';
+import { parse } from 'yaml';
 import { projectDir } from '../../localstack/emulators/install.ts';
 
 /** What one package, or one folder of ours, has of the CPU of a cold start. */
@@ -27,6 +28,25 @@ type PluginsOf = (serverless: object) => NonNullable<Parameters<typeof build>[0]
  * Bundles a function as serverless.yml does, but readable, imports it under a CPU profile, and lays what each line took at
  * the module that esbuild says it is from. `(node)` is Node itself: its start, compiling, collecting.
  */
+/** What serverless.yml gives esbuild, but readable: names of modules stay in the bundle. */
+function deployedOptions(): Pick<BuildOptions, (typeof keptOptions)[number]> {
+  const { custom } = parse(readFileSync(join(projectDir, 'serverless.yml'), 'utf8')) as {
+    readonly custom: { readonly esbuild: BuildOptions };
+  };
+  return Object.fromEntries(keptOptions.map((name) => [name, custom.esbuild[name]]));
+}
+
+const keptOptions = [
+  'bundle',
+  'format',
+  'platform',
+  'target',
+  'conditions',
+  'mainFields',
+  'external',
+  'banner',
+] as const;
+
 export async function moduleShares(
   functionFolder: string,
   folder: string,
@@ -38,16 +58,7 @@ export async function moduleShares(
     absWorkingDir: projectDir,
     entryPoints: [join('functions', functionFolder, 'handler.ts')],
     outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    conditions: ['sealwright-aws', 'module'],
-    mainFields: ['module', 'main'],
-    external: ['pkcs11js'],
-    banner: {
-      js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
-    },
+    ...deployedOptions(),
     plugins: pluginsOf({ serviceDir: projectDir, service: { custom: { hierarchy: 'hierarchy.yaml' } } }),
     logLevel: 'error',
   });

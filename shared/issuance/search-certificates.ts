@@ -121,6 +121,18 @@ function readCursor(cursor: string, bond: string): SearchPlace {
   throw cursorRefused();
 }
 
+/** The parts of a place that an adapter has written as a JSON array. Throws `cursorRefused`. */
+export function placeParts(place: SearchPlace): readonly unknown[] {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(place);
+  } catch {
+    throw cursorRefused();
+  }
+  if (!Array.isArray(parts)) throw cursorRefused();
+  return parts as readonly unknown[];
+}
+
 export function cursorRefused(): SealwrightError {
   return new SealwrightError('request-malformed', {
     clientDetail: 'the cursor is of another query: send it with the parameters that it was given for, or none',

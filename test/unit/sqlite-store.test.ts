@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createCommitQueue, nothingGathered } from '../../shared/adapters/sqlite/commit-queue.ts';
+import { createCredentialStore } from '../../shared/adapters/sqlite/credential-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite/database.ts';
 import { migrations } from '../../shared/adapters/sqlite/schema.ts';
+import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
 import { openSqliteStore, type SqliteStore } from '../../shared/adapters/sqlite/store.ts';
+import type { EnrolmentCredential } from '../../shared/issuance/issuance-record.ts';
 import { guideTo, ledgerTime, newCredential } from '../support/ledger-fixtures.ts';
 
 let folder: string;
@@ -144,5 +148,56 @@ describe('the statistics of the store', () => {
     expect(after.operations - before.operations).toBe(20);
     expect(after.flushes - before.flushes).toBe(1);
     expect(after.walBytes).toBeGreaterThan(0);
+  });
+});
+
+describe('what a store remembers', () => {
+  it('is no credential that was revoked meanwhile, or never became durable (credential-memory)', async () => {
+    const store = openSqliteStore({ path, clock: () => ledgerTime, early: true });
+    try {
+      const kept = newCredential();
+      await store.credentials.create(kept);
+      expect((await store.credentials.findBySha256(kept.sha256))?.id).toBe(kept.id);
+      await store.credentials.revoke(kept.id, ledgerTime);
+      expect((await store.credentials.findBySha256(kept.sha256))?.revokedAt).toBe(ledgerTime);
+    } finally {
+      store.close();
+    }
+    const database = openDatabase({ path: ':memory:', walPagesMax: 2_000, integrityCheckBytesMax: 0 });
+    const remembered = new Map<string, EnrolmentCredential>();
+    const commits = createCommitQueue({
+      database,
+      flushOperationsMax: 100,
+      queuedOperationsMax: 1_000,
+      gathered: { ...nothingGathered, lost: () => remembered.clear() },
+    });
+    const credentials = createCredentialStore(database, commits, remembered);
+    const lost = newCredential();
+    const created = credentials.create(lost);
+    expect(await credentials.findBySha256(lost.sha256)).toBeDefined();
+    const full = commits.submit(() => {
+      throw new StorageError('storage-full', 'no space');
+    });
+    await expect(created).rejects.toMatchObject({ code: 'storage-full' });
+    await expect(full).rejects.toMatchObject({ code: 'storage-full' });
+    expect(await credentials.findBySha256(lost.sha256)).toBeUndefined();
+    commits.close();
+    database.close();
+  });
+
+  it('is as many credentials as there is room for, and the rest is read (credential-memory-bound)', async () => {
+    const database = openDatabase({ path: ':memory:', walPagesMax: 2_000, integrityCheckBytesMax: 0 });
+    const commits = createCommitQueue({ database, flushOperationsMax: 2_000, queuedOperationsMax: 10_000 });
+    const remembered = new Map<string, EnrolmentCredential>();
+    const credentials = createCredentialStore(database, commits, remembered);
+    const all = Array.from({ length: 1_030 }, () => newCredential());
+    await Promise.all(all.map((one) => credentials.create(one)));
+    for (const { id, sha256 } of all) expect((await credentials.findBySha256(sha256))?.id).toBe(id);
+    expect(remembered.size).toBe(1_024);
+    // What is known stays known when it is asked for: a full memory is not emptied by whoever is in it.
+    await credentials.findBySha256(all.at(-1)!.sha256);
+    expect(remembered.size).toBe(1_024);
+    commits.close();
+    database.close();
   });
 });

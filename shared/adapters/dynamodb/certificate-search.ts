@@ -9,6 +9,7 @@ import {
   type CertificateSearch,
   cursorRefused,
   type FoundCertificate,
+  placeParts,
 } from '../../issuance/search-certificates.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import { type Item, numberOf, text, textOf, textsOf } from './items.ts';
@@ -187,14 +188,9 @@ function placeText({ partition }: Lane, after: After | undefined): string {
 }
 
 function placeOf(place: string): Place {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(place);
-  } catch {
-    throw cursorRefused();
-  }
-  const isPlace = Array.isArray(parts) && (parts.length === 1 || parts.length === 3);
-  if (!isPlace || !(parts as unknown[]).every((part) => typeof part === 'string')) throw cursorRefused();
+  const parts = placeParts(place);
+  const isPlace = parts.length === 1 || parts.length === 3;
+  if (!isPlace || !parts.every((part) => typeof part === 'string')) throw cursorRefused();
   const [partition = '', range, issuanceId] = parts as readonly string[];
   return { partition, after: range === undefined || issuanceId === undefined ? undefined : { range, issuanceId } };
 }

@@ -1,7 +1,8 @@
 import { crlShardCapacity } from '../../issuance/crl-shards.ts';
 import type { CrlChange, CrlSource } from '../../issuance/revocation-ports.ts';
 import { type Action, actionsMax, chunksOf, type Table } from './calls.ts';
-import { type Item, number, numberOf, numberOr, text, textOf } from './items.ts';
+import { number, numberOf, numberOr, textOf } from './items.ts';
+import { listPartition } from './lists.ts';
 import { keyItem, keys } from './table.ts';
 
 /** What is read of the changes at once; others when these are noted. An item has some 100 bytes, a page 1 MB. */
@@ -20,7 +21,7 @@ export function createDynamoCrlSource(table: Table): CrlSource {
       return Math.max(1, Math.ceil(slots / crlShardCapacity));
     },
     async revokedOf(caId, generation, shard, notAfterMin) {
-      const items = await list(table, keys.revokedPartition(caId, generation, shard), '', revokedMax);
+      const items = await listPartition(table, keys.revokedPartition(caId, generation, shard), revokedMax);
       return items
         .map((item) => ({
           serial: textOf(item, 'SK'),
@@ -32,7 +33,7 @@ export function createDynamoCrlSource(table: Table): CrlSource {
     },
     nextCrlNumber: (caId, generation, above) => nextCrlNumber(table, caId, generation, above),
     async changes(caId, generation) {
-      const items = await list(table, keys.crlPartition(caId, generation), 'NEW#', changesMax);
+      const items = await listPartition(table, keys.crlPartition(caId, generation), changesMax, { begin: 'NEW#' });
       const serials = new Map<number, string[]>();
       for (const item of items) {
         const [, shard, serial] = textOf(item, 'SK').split('#');
@@ -43,30 +44,12 @@ export function createDynamoCrlSource(table: Table): CrlSource {
       return [...serials].map(([shard, mark]) => ({ shard, mark }));
     },
     async publications(caId, generation) {
-      const items = await list(table, keys.crlPartition(caId, generation), 'PUB#', shardsMax);
+      const items = await listPartition(table, keys.crlPartition(caId, generation), shardsMax, { begin: 'PUB#' });
       return new Map(items.map((item) => [Number(textOf(item, 'SK').slice(4)), numberOf(item, 'end')]));
     },
     notePublished: (caId, generation, shard, nextUpdate, change) =>
       notePublished(table, caId, generation, shard, nextUpdate, change),
   };
-}
-
-/** Items of a partition whose sort key begins so, at most `countMax`. */
-async function list(table: Table, partition: string, begin: string, countMax: number): Promise<readonly Item[]> {
-  const items: Item[] = [];
-  let start: Item | undefined;
-  do {
-    const page = await table.query({
-      KeyConditionExpression: begin === '' ? 'PK = :pk' : 'PK = :pk AND begins_with(SK, :begin)',
-      ExpressionAttributeValues: { ':pk': text(partition), ...(begin === '' ? {} : { ':begin': text(begin) }) },
-      ConsistentRead: true,
-      Limit: countMax - items.length,
-      ...(start === undefined ? {} : { ExclusiveStartKey: { ...start } }),
-    });
-    items.push(...page.items);
-    start = page.next;
-  } while (start !== undefined && items.length < countMax);
-  return items;
 }
 
 /**

@@ -3,8 +3,10 @@ import type { Table } from './calls.ts';
 import { type Item, text } from './items.ts';
 
 export interface ListOptions {
-  /** Sort keys greater than this; all when absent. */
+  /** Sort keys greater than this; all when absent. Not together with `begin`. */
   readonly after?: string;
+  /** Sort keys that begin so. */
+  readonly begin?: string;
   /** Greatest sort key first. */
   readonly newestFirst?: boolean;
 }
@@ -17,12 +19,20 @@ export async function listPartition(
   table: Table,
   partition: string,
   countMax: number,
-  { after, newestFirst = false }: ListOptions = {},
+  { after, begin, newestFirst = false }: ListOptions = {},
 ): Promise<readonly Item[]> {
   const items: Item[] = [];
+  const conditions = [
+    ...(after === undefined ? [] : ['SK > :after']),
+    ...(begin === undefined ? [] : ['begins_with(SK, :begin)']),
+  ];
   const shape: Omit<QueryCommandInput, 'TableName'> = {
-    KeyConditionExpression: after === undefined ? 'PK = :pk' : 'PK = :pk AND SK > :after',
-    ExpressionAttributeValues: { ':pk': text(partition), ...(after === undefined ? {} : { ':after': text(after) }) },
+    KeyConditionExpression: ['PK = :pk', ...conditions].join(' AND '),
+    ExpressionAttributeValues: {
+      ':pk': text(partition),
+      ...(after === undefined ? {} : { ':after': text(after) }),
+      ...(begin === undefined ? {} : { ':begin': text(begin) }),
+    },
     ConsistentRead: true,
     ScanIndexForward: !newestFirst,
   };

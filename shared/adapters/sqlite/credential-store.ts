@@ -30,16 +30,21 @@ function credentialOf(row: Row): EnrolmentCredential {
 const rememberedMax = 1_024;
 
 /**
- * Listed in the order of their ids. What `findBySha256` has read is remembered until a credential changes, but for `used`,
- * which is as it was read: whoever counts does so where it is written. An id or a digest that exists already throws `already-exists`. */
-export function createCredentialStore(database: DatabaseSync, commits: CommitQueue): CredentialStore {
+ * Listed in the order of their ids. An id or a digest that exists already throws `already-exists`. What `findBySha256` has read
+ * is in `remembered` until a credential changes or a transaction is lost, with `used` as it was read: whoever counts does so
+ * where it is written.
+ */
+export function createCredentialStore(
+  database: DatabaseSync,
+  commits: CommitQueue,
+  remembered: Map<string, EnrolmentCredential> = new Map(),
+): CredentialStore {
   const add = database.prepare(`INSERT INTO credentials (id, principal, owner, fleet, profiles, names, count_max, used,
     created_at, expires_at, revoked_at, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`);
   const byId = database.prepare('SELECT * FROM credentials WHERE id = ?');
   const bySha256 = database.prepare('SELECT * FROM credentials WHERE sha256 = ?');
   const page = database.prepare('SELECT * FROM credentials WHERE id > ? ORDER BY id LIMIT ?');
   const revoke = database.prepare('UPDATE credentials SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?');
-  const remembered = new Map<string, EnrolmentCredential>();
   const found = (row: Row | undefined) => (row === undefined ? undefined : credentialOf(row));
 
   return {
@@ -64,11 +69,13 @@ export function createCredentialStore(database: DatabaseSync, commits: CommitQue
       }),
     get: async (id) => found(byId.get(id)),
     async findBySha256(sha256) {
-      const known = remembered.get(sha256) ?? found(bySha256.get(sha256));
-      if (known === undefined) return undefined;
-      if (remembered.size >= rememberedMax) remembered.clear();
-      remembered.set(sha256, known);
-      return known;
+      const known = remembered.get(sha256);
+      if (known !== undefined) return known;
+      const read = found(bySha256.get(sha256));
+      if (read === undefined) return undefined;
+      if (remembered.size >= rememberedMax) remembered.delete(remembered.keys().next().value!);
+      remembered.set(sha256, read);
+      return read;
     },
     async list(countMax, after = '') {
       invariant(countMax >= 1 && countMax <= listCountMax, 'out-of-bounds', `countMax ${countMax}`);

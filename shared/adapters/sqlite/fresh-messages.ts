@@ -1,7 +1,13 @@
 import type { QueueMessage } from '../../issuance/ports.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
 import type { Gathered } from './commit-queue.ts';
-import { parseReceipt, type QueueStore, type StoredMessage, type TakeOptions } from './queue-store.ts';
+import {
+  type MessageTable,
+  parseReceipt,
+  type QueueStore,
+  type StoredMessage,
+  type TakeOptions,
+} from './queue-store.ts';
 
 interface Fresh extends StoredMessage {
   visibleAt: EpochMs;
@@ -15,7 +21,7 @@ interface Fresh extends StoredMessage {
  * before the COMMIT is never written, and what is left is stored with it as it then stands. So a message is as durable as
  * its transaction, and costs a table only where it outlives it.
  */
-export function withFreshMessages(table: QueueStore): QueueStore & Gathered {
+export function withFreshMessages(table: MessageTable): QueueStore & Gathered {
   const queues = new Map<number, Map<number, Fresh>>();
 
   function freshOf(queue: number): Map<number, Fresh> {

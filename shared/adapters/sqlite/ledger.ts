@@ -40,7 +40,7 @@ export function createLedger(parts: LedgerParts): IssuanceLedger {
     ...createReads(parts, touched),
     ...createSerialReads(database),
     ...createHolds(database, commits),
-    noteAttempts: createNoteAttempts(parts),
+    noteAttempts: createNoteAttempts(parts, touched),
     async counters(caId) {
       await commits.durable();
       return counters.read(caId);
@@ -295,7 +295,10 @@ function createHolds(database: DatabaseSync, commits: CommitQueue): Pick<Issuanc
   };
 }
 
-function createNoteAttempts({ commits, database, memory }: LedgerParts): IssuanceLedger['noteAttempts'] {
+function createNoteAttempts(
+  { commits, database, memory }: LedgerParts,
+  touched: Touched,
+): IssuanceLedger['noteAttempts'] {
   const note = database.prepare(
     'UPDATE issuances SET attempts = attempts + 1, last_error = ? WHERE request_id = ? AND ordinal = ?',
   );
@@ -303,8 +306,10 @@ function createNoteAttempts({ commits, database, memory }: LedgerParts): Issuanc
     invariant(attempts.length <= transitionsCountMax, 'out-of-bounds', `${attempts.length} attempts in one call`);
     const works = attempts.map(({ issuanceId, error }) => () => {
       const id = parseIssuanceId(issuanceId);
+      if (id === undefined) return;
       memory.forget(issuanceId);
-      if (id !== undefined) note.run(JSON.stringify(error), id.requestId, id.ordinal);
+      touched.add(id.requestId);
+      note.run(JSON.stringify(error), id.requestId, id.ordinal);
     });
     for (const result of await commits.submitAll(works)) if (result.status === 'rejected') throw result.reason;
   };

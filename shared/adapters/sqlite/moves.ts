@@ -11,6 +11,7 @@ import { invariant } from '../ledger/ledger-fault.ts';
 import { issuanceIdOfTransition } from '../ledger/transition-checks.ts';
 import { createContactNotes } from './contact-samples.ts';
 import type { Counters } from './counters.ts';
+import { createMarkCompromised } from './public-keys.ts';
 import { type RecordMemory, recordAfter } from './record-memory.ts';
 
 /** RFC 5280 5.3.1. The reason after which a key is refused for ever. */
@@ -43,8 +44,8 @@ function createRequestReads(prepare: Prepare): (standing: Standing) => Request {
   );
   return ({ issuance, record }) => {
     if (record !== undefined) return record;
-    const row = requestOf.get(issuance) as unknown as Request & { readonly names: unknown };
-    return { ...row, names: JSON.parse(row.names as unknown as string) as string[] };
+    const row = requestOf.get(issuance) as unknown as Omit<Request, 'names'> & { readonly names: string };
+    return { ...row, names: JSON.parse(row.names) as string[] };
   };
 }
 
@@ -269,15 +270,13 @@ function createRevoke(
   const update = prepare(
     "UPDATE issuances SET state = 'revoked', state_at = ?, revoked_at = ?, revocation_reason = ? WHERE issuance = ?",
   );
-  const compromised = prepare(`
-    INSERT INTO public_keys (spki_sha256, owner, held_at, compromised_at) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET compromised_at = coalesce(compromised_at, excluded.compromised_at)`);
+  const compromised = createMarkCompromised(prepare);
 
   return ({ issuance, ca_id }, { at, reason }) => {
     type Row = Omit<Request, 'names' | 'receivedAt'> & { readonly not_before: number; readonly not_after: number };
     const row = certificateOf.get(issuance) as unknown as Row;
     counters.count('revoked', countedOf(ca_id, row, row.not_before, row.not_after));
-    if (reason === compromise) compromised.run(row.spkiSha256, row.owner, at, at);
+    if (reason === compromise) compromised(row.spkiSha256, row.owner, at);
     update.run(at, at, reason, issuance);
     return moved;
   };

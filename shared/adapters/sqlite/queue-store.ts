@@ -30,6 +30,12 @@ export interface QueueStore {
   visibleNext(queue: number, at: EpochMs): EpochMs | undefined;
   depth(queue: number, at: EpochMs): QueueDepth;
   readonly deadLetters: DeadLetterStatements;
+  /** Sends a dead letter back to where it came from, as a new message; its source, or undefined when there is none. */
+  redrive(queue: number, message: number, at: EpochMs): string | undefined;
+}
+
+/** The table of messages: what outlives a transaction. What is new in one is beside it (`fresh-messages.ts`). */
+export interface MessageTable extends Omit<QueueStore, 'send'> {
   /** Numbers the next messages of a queue: the first of `count`. A number is given once, whatever becomes of its transaction. */
   number(queue: number, count: number): number;
   /** Stores messages as they stand. */
@@ -38,8 +44,6 @@ export interface QueueStore {
   writeNumbers(): void;
   /** They are durable. */
   numbersCommitted(): void;
-  /** Sends a dead letter back to where it came from, as a new message; its source, or undefined when there is none. */
-  redrive(queue: number, message: number, at: EpochMs): string | undefined;
 }
 
 export interface TakeOptions {
@@ -68,7 +72,7 @@ interface MessageRow {
   readonly last_error: string | null;
 }
 
-export function createQueueStore(database: DatabaseSync): QueueStore {
+export function createMessageTable(database: DatabaseSync): MessageTable {
   const prepare = (sql: string) => database.prepare(sql);
   const queueOf = prepare('SELECT queue FROM queues WHERE name = ?');
   const addQueue = prepare('INSERT INTO queues (name, message_next) VALUES (?, 1)');
@@ -111,7 +115,6 @@ export function createQueueStore(database: DatabaseSync): QueueStore {
   const deadLetters = createDeadLetterStatements(database);
   return {
     open,
-    send: (queue, bodies, at, delayMs) => insert(queue, bodies, at, at + delayMs, null),
     take: createTake(database, insert, deadLetters),
     ...createSettle(database),
     ...createQueueReads(database),

@@ -10,6 +10,7 @@ import {
 } from '../../issuance/revocation-ports.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
+import { createMarkCompromised } from './public-keys.ts';
 
 /** Intents to revoke, and what the CRLs of a CA are made from. */
 export function createRevocations(database: DatabaseSync, commits: CommitQueue): RevocationStore & CrlSource {
@@ -28,9 +29,7 @@ function createIntents(database: DatabaseSync, commits: CommitQueue): Revocation
     `SELECT ${columns} FROM revocation_intents WHERE issuance_id > ? ORDER BY issuance_id LIMIT ?`,
   );
   const remove = database.prepare('DELETE FROM revocation_intents WHERE issuance_id = ?');
-  const compromised = database.prepare(`
-    INSERT INTO public_keys (spki_sha256, owner, held_at, compromised_at) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET compromised_at = coalesce(compromised_at, excluded.compromised_at)`);
+  const compromised = createMarkCompromised((sql) => database.prepare(sql));
   const intentOf = (row: unknown) => ({ ...(row as RevocationIntent) });
   return {
     async issuanceOfFingerprint(fingerprint) {
@@ -50,10 +49,7 @@ function createIntents(database: DatabaseSync, commits: CommitQueue): Revocation
       commits.submit(() => {
         remove.run(issuanceId);
       }),
-    markCompromised: (spkiSha256, owner, at) =>
-      commits.submit(() => {
-        compromised.run(spkiSha256, owner, at, at);
-      }),
+    markCompromised: (spkiSha256, owner, at) => commits.submit(() => compromised(spkiSha256, owner, at)),
   };
 }
 

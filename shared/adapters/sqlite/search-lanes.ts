@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { type CertificateQuery, cursorRefused } from '../../issuance/search-certificates.ts';
+import { type CertificateQuery, cursorRefused, placeParts } from '../../issuance/search-certificates.ts';
 
 export type Values = Readonly<Record<string, SQLInputValue>>;
 
@@ -34,14 +34,9 @@ interface Place {
 }
 
 function placeOf(text: string): Place {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(text);
-  } catch {
-    throw cursorRefused();
-  }
-  if (!Array.isArray(parts) || parts.length < 1 || parts.length > 3) throw cursorRefused();
-  const [last, ...key] = parts.toReversed() as readonly unknown[];
+  const parts = placeParts(text);
+  if (parts.length < 1 || parts.length > 3) throw cursorRefused();
+  const [last, ...key] = parts.toReversed();
   const isPlace = typeof last === 'string' || (Number.isSafeInteger(last) && (last as number) >= 0);
   if (!isPlace || !key.every((part) => typeof part === 'string')) throw cursorRefused();
   return { key: (key as readonly string[]).toReversed(), last: last as number | string };

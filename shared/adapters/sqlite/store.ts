@@ -1,4 +1,5 @@
 import type { InventoryReads, InventoryUpkeep, RecountSource } from '../../issuance/inventory-ports.ts';
+import type { EnrolmentCredential } from '../../issuance/issuance-record.ts';
 import type { PermitStore } from '../../issuance/permits.ts';
 import type {
   AuditStore,
@@ -29,7 +30,7 @@ import { openLogSync } from './log-sync.ts';
 import { createPace, type Pace } from './pace.ts';
 import { createPermitStore } from './permit-store.ts';
 import { createQueues, type QueueOptions, type SqliteQueue } from './queue.ts';
-import { createQueueStore } from './queue-store.ts';
+import { createMessageTable } from './queue-store.ts';
 import { createRecordMemory } from './record-memory.ts';
 import { createRecountSource } from './recount-view.ts';
 import { createRevocations } from './revocations.ts';
@@ -103,13 +104,18 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     });
     const sync = inMemory ? undefined : openLogSync(path);
     const counters = createCounters(database);
-    const messages = withFreshMessages(createQueueStore(database));
+    const messages = withFreshMessages(createMessageTable(database));
     const memory = createRecordMemory();
+    const credentials = new Map<string, EnrolmentCredential>();
+    const lost = () => {
+      memory.clear();
+      credentials.clear();
+    };
     const commits = createCommitQueue({
       database,
       flushOperationsMax: options.flushOperationsMax ?? 1_000,
       queuedOperationsMax: options.queuedOperationsMax ?? 20_000,
-      gathered: gatheredTogether([counters, messages, { ...nothingGathered, lost: memory.clear }]),
+      gathered: gatheredTogether([counters, messages, { ...nothingGathered, lost }]),
       pace,
       ...(sync === undefined ? {} : { sync }),
     });
@@ -120,13 +126,14 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     return {
       ledger: guarded(createLedger({ database, commits, counters, early, memory, onSettled: watch.settled })),
       watch: { untilSettled: watch.untilSettled },
-      credentials: guarded(createCredentialStore(database, commits)),
+      credentials: guarded(createCredentialStore(database, commits, credentials)),
       operators: guarded(createOperatorStore(database, commits)),
       operatorLog: guarded(createOperatorLog(database, commits)),
       authorities: guarded(createAuthorityRegistry(database, commits)),
       audits: guarded(createAuditStore(database, commits), commits.durable),
       revocations: guarded(createRevocations(database, commits), commits.durable),
-      search: guarded(search),
+      // What its own connection sees is committed, and maybe not synced yet.
+      search: guarded(search, commits.durable),
       permits: guarded(createPermitStore(database, commits)),
       inventory: guarded(
         {

@@ -35,10 +35,10 @@ export interface Stack {
   readonly durable: (() => Promise<void>) | undefined;
   readonly requests: RequestReader;
   readonly verify: VerifySignature;
-  /** The same function, whose calls on the thread pool are known to be under way to whoever waits for what they lead to. */
-  readonly paced: <P extends readonly unknown[], T>(
-    call: (...parameters: P) => Promise<T>,
-  ) => (...parameters: P) => Promise<T>;
+  /** The same function, whose calls on the thread pool are known to be under way to whoever waits for what they lead to; undefined where nobody does. */
+  readonly paced:
+    | (<P extends readonly unknown[], T>(call: (...parameters: P) => Promise<T>) => (...parameters: P) => Promise<T>)
+    | undefined;
   readonly watch: IssuanceWatch;
   readonly credentials: CredentialStore;
   readonly operators: OperatorStore;

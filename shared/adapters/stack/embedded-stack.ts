@@ -37,7 +37,7 @@ export interface EmbeddedStack extends Stack {
 export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedStack {
   const hierarchy = readHierarchy(environment.hierarchyFile);
   const pace = createPace();
-  const paced: Stack['paced'] = (call) => pacedBy(pace, call);
+  const paced: NonNullable<Stack['paced']> = (call) => pacedBy(pace, call);
   const verify = paced(verifySignature);
   const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock, early: true, pace });
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
@@ -50,6 +50,8 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     }
     return found;
   };
+  // Now, while no transaction is open that could take a new queue's row with it when it is lost.
+  for (const backend of environment.backends) queue(signingQueueName(backend));
   return {
     environment,
     hierarchy,

@@ -15,7 +15,7 @@ import { createLedger } from '../../../shared/adapters/sqlite/ledger.ts';
 import { createPace } from '../../../shared/adapters/sqlite/pace.ts';
 import { createPermitStore } from '../../../shared/adapters/sqlite/permit-store.ts';
 import { createQueues, type SqliteQueue } from '../../../shared/adapters/sqlite/queue.ts';
-import { createQueueStore } from '../../../shared/adapters/sqlite/queue-store.ts';
+import { createMessageTable } from '../../../shared/adapters/sqlite/queue-store.ts';
 import { createRecordMemory } from '../../../shared/adapters/sqlite/record-memory.ts';
 import { receiveCountMax } from '../../../shared/adapters/stack/stack.ts';
 import type { PermitStore } from '../../../shared/issuance/permits.ts';
@@ -65,7 +65,7 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
   // What keeps the history from being deleted would keep one schedule's from making room for the next one's.
   database.exec('DROP TRIGGER history_is_not_deleted; DROP TRIGGER operator_log_is_not_deleted');
   const counters = createCounters(database);
-  const messages = withFreshMessages(createQueueStore(database));
+  const messages = withFreshMessages(createMessageTable(database));
   const memory = createRecordMemory();
   const pace = createPace();
   const commits = createCommitQueue({
