@@ -52,7 +52,7 @@ describe('group commit', () => {
   it('answers after COMMIT only (durable-on-return)', async () => {
     const queue = queueOf();
     const seen: (readonly string[])[] = [];
-    const first = queue.submit(write('a'), () => seen.push(stored())).then(() => seen.push(stored()));
+    const first = queue.submit(write('a'), { committed: () => seen.push(stored()) }).then(() => seen.push(stored()));
     expect(stored()).toEqual([]);
     await first;
     expect(seen).toEqual([['a'], ['a']]);
@@ -82,6 +82,18 @@ describe('group commit', () => {
     expect(stored()).toEqual(['a', 'b', 'c']);
     expect(queue.stats()).toMatchObject({ operations: 3 });
     await expect(queue.submit(bad)).rejects.toThrow('a broken invariant');
+    expect(stored()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('takes a plain write by its word: one that throws has changed nothing, and takes nothing along (plain)', async () => {
+    const queue = queueOf();
+    const bad = () => {
+      throw new Error('refused');
+    };
+    const settled = await queue.submitAll<string>([write('a'), bad, write('b')], { plain: true });
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    await expect(queue.submit(bad, { plain: true })).rejects.toThrow('refused');
+    await queue.submit(write('c'), { plain: true });
     expect(stored()).toEqual(['a', 'b', 'c']);
   });
 
@@ -133,8 +145,10 @@ describe('writes that are answered before they are durable', () => {
     const queue = queueOf();
     const here = () => database.prepare('SELECT text FROM notes ORDER BY rowid').all().length;
     let committed = false;
-    const answer = queue.apply(write('a'), () => {
-      committed = true;
+    const answer = queue.apply(write('a'), {
+      committed: () => {
+        committed = true;
+      },
     });
     expect([here(), stored().length, committed]).toEqual([1, 0, false]);
     expect(await answer).toBe('a');

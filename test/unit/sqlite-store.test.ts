@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCommitQueue, nothingGathered } from '../../shared/adapters/sqlite/commit-queue.ts';
+import { createCommitQueue } from '../../shared/adapters/sqlite/commit-queue.ts';
+import { createCredentialCounts } from '../../shared/adapters/sqlite/credential-counts.ts';
 import { createCredentialStore } from '../../shared/adapters/sqlite/credential-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite/database.ts';
 import { migrations } from '../../shared/adapters/sqlite/schema.ts';
 import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
 import { openSqliteStore, type SqliteStore } from '../../shared/adapters/sqlite/store.ts';
+import { nothingGathered } from '../../shared/adapters/sqlite/transaction.ts';
 import type { EnrolmentCredential } from '../../shared/issuance/issuance-record.ts';
 import { guideTo, ledgerTime, newCredential } from '../support/ledger-fixtures.ts';
 
@@ -171,7 +173,7 @@ describe('what a store remembers', () => {
       queuedOperationsMax: 1_000,
       gathered: { ...nothingGathered, lost: () => remembered.clear() },
     });
-    const credentials = createCredentialStore(database, commits, remembered);
+    const credentials = createCredentialStore(database, commits, createCredentialCounts(database), remembered);
     const lost = newCredential();
     const created = credentials.create(lost);
     expect(await credentials.findBySha256(lost.sha256)).toBeDefined();
@@ -189,7 +191,7 @@ describe('what a store remembers', () => {
     const database = openDatabase({ path: ':memory:', walPagesMax: 2_000, integrityCheckBytesMax: 0 });
     const commits = createCommitQueue({ database, flushOperationsMax: 2_000, queuedOperationsMax: 10_000 });
     const remembered = new Map<string, EnrolmentCredential>();
-    const credentials = createCredentialStore(database, commits, remembered);
+    const credentials = createCredentialStore(database, commits, createCredentialCounts(database), remembered);
     const all = Array.from({ length: 1_030 }, () => newCredential());
     await Promise.all(all.map((one) => credentials.create(one)));
     for (const { id, sha256 } of all) expect((await credentials.findBySha256(sha256))?.id).toBe(id);

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { LogSync } from './log-sync.ts';
 import { createPace, type Pace, type Want } from './pace.ts';
 import { StorageError, storageErrorOf } from './storage-error.ts';
+import { createTransaction, type Gathered, type Write } from './transaction.ts';
 
 /**
  * Group commit: the writes of all callers that come together share one transaction, and so one fsync. A write is made when
@@ -9,28 +10,23 @@ import { StorageError, storageErrorOf } from './storage-error.ts';
  * what is durable rests on nothing that is not.
  *
  * A write is a closure over prepared statements that changes nothing but the database. One that throws leaves no trace, and
- * takes nothing from those beside it.
+ * takes nothing from those beside it: it runs within a savepoint, for which SQLite copies each page before it changes. One that
+ * is `plain` runs without: it throws, if it does, before it has changed anything.
  */
 export interface CommitQueue {
   /**
    * Makes the write and resolves with its answer after COMMIT. Rejects with what `work` threw, or with a `StorageError`;
-   * `ledger-overloaded` when too many wait. `committed` is called after COMMIT, before any caller goes on.
+   * `ledger-overloaded` when too many wait.
    */
-  submit<T>(work: () => T, committed?: (answer: T) => void): Promise<T>;
+  submit<T>(work: () => T, how?: How<T>): Promise<T>;
   /** The same for many: all are taken or, when they do not fit, none. */
-  submitAll<T>(
-    works: readonly (() => T)[],
-    committed?: (answer: T, index: number) => void,
-  ): Promise<readonly PromiseSettledResult<T>[]>;
+  submitAll<T>(works: readonly (() => T)[], how?: How<T>): Promise<readonly PromiseSettledResult<T>[]>;
   /**
    * As `submit`, but resolves as soon as the write is made and every reader of this connection sees it. Nothing may leave the
    * process that rests on it before `durable()`, or a later `submit`, has resolved.
    */
-  apply<T>(work: () => T, committed?: (answer: T) => void): Promise<T>;
-  applyAll<T>(
-    works: readonly (() => T)[],
-    committed?: (answer: T, index: number) => void,
-  ): Promise<readonly PromiseSettledResult<T>[]>;
+  apply<T>(work: () => T, how?: How<T>): Promise<T>;
+  applyAll<T>(works: readonly (() => T)[], how?: How<T>): Promise<readonly PromiseSettledResult<T>[]>;
   /** Resolves when every write made so far is durable. Rejects with a `StorageError` when that cannot be said. */
   durable(): Promise<void>;
   /** Number of the transaction that is open, or of the next one; and of the last one that is durable. */
@@ -39,6 +35,12 @@ export interface CommitQueue {
   stats(): CommitStats;
   /** Commits what was made and what waits, and refuses what comes after. */
   close(): void;
+}
+
+export interface How<T> {
+  readonly plain?: boolean;
+  /** Called after COMMIT, before any caller goes on. `index` is that of the write among those of the call. */
+  readonly committed?: (answer: T, index: number) => void;
 }
 
 export interface CommitStats {
@@ -62,43 +64,7 @@ export interface CommitQueueOptions {
   readonly sync?: LogSync;
 }
 
-export interface Gathered {
-  /** What the write that just ended has gathered counts. */
-  keep(): void;
-  /** It threw: what it has gathered does not. */
-  drop(): void;
-  /** Writes what was kept, before COMMIT. */
-  write(): void;
-  /** What was kept is durable. */
-  committed(): void;
-  /** The transaction is rolled back, and with it what was kept. */
-  lost(): void;
-}
-
-export const nothingGathered: Gathered = {
-  keep: () => undefined,
-  drop: () => undefined,
-  write: () => undefined,
-  committed: () => undefined,
-  lost: () => undefined,
-};
-
-/** Several that gather, as one. */
-export function gatheredTogether(parts: readonly Gathered[]): Gathered {
-  const each = (method: keyof Gathered) => () => {
-    for (const part of parts) part[method]();
-  };
-  return {
-    keep: each('keep'),
-    drop: each('drop'),
-    write: each('write'),
-    committed: each('committed'),
-    lost: each('lost'),
-  };
-}
-
-interface Operation {
-  readonly work: () => unknown;
+interface Operation extends Write {
   readonly committed: ((answer: unknown) => void) | undefined;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -116,7 +82,7 @@ interface Group {
 
 export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   const { flushOperationsMax, queuedOperationsMax, pace = createPace(), sync } = options;
-  const transaction = createTransaction(options);
+  const transaction = createTransaction(options.database, options.gathered);
   const counts = { flushes: 0, operations: 0 };
   let queue: Operation[] = [];
   let group: Group | undefined;
@@ -144,26 +110,44 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     }
   }
 
-  function one<T>(work: () => T, committed: ((answer: T) => void) | undefined, early: boolean): Promise<T> {
-    try {
-      admit(1);
-      return enqueue(work, committed, early);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  function place(operation: Operation): void {
+    if (queue.length > 0 || (group?.made.length ?? 0) >= flushOperationsMax) queue.push(operation);
+    else make(operation);
   }
 
-  function enqueue<T>(work: () => T, committed: ((answer: T) => void) | undefined, early: boolean): Promise<T> {
+  async function one<T>(work: () => T, { committed, plain = false }: How<T>, early: boolean): Promise<T> {
+    admit(1);
     return new Promise<T>((resolve, reject) => {
-      const operation: Operation = {
-        work,
-        committed: committed as ((answer: unknown) => void) | undefined,
-        resolve: resolve as (answer: unknown) => void,
-        reject,
-        early,
+      const whenCommitted = committed === undefined ? undefined : (answer: unknown) => committed(answer as T, 0);
+      place({ work, committed: whenCommitted, resolve: resolve as (answer: unknown) => void, reject, early, plain });
+      pace.ask(want);
+    });
+  }
+
+  async function all<T>(
+    works: readonly (() => T)[],
+    { committed, plain = false }: How<T>,
+    early: boolean,
+  ): Promise<readonly PromiseSettledResult<T>[]> {
+    admit(works.length);
+    if (works.length === 0) return [];
+    return new Promise((resolve) => {
+      const results: PromiseSettledResult<T>[] = new Array(works.length);
+      let left = works.length;
+      const settled = (index: number, result: PromiseSettledResult<T>) => {
+        results[index] = result;
+        left -= 1;
+        if (left === 0) resolve(results);
       };
-      if (queue.length > 0 || (group?.made.length ?? 0) >= flushOperationsMax) queue.push(operation);
-      else make(operation);
+      for (const [index, work] of works.entries())
+        place({
+          work,
+          committed: committed === undefined ? undefined : (answer) => committed(answer as T, index),
+          resolve: (answer) => settled(index, { status: 'fulfilled', value: answer as T }),
+          reject: (reason) => settled(index, { status: 'rejected', reason }),
+          early,
+          plain,
+        });
       pace.ask(want);
     });
   }
@@ -172,7 +156,7 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
   function make(operation: Operation): void {
     const isFirst = group === undefined;
     group ??= { number: ++number, made: [], waiters: 0, barriers: [] };
-    const outcome = transaction.make(operation.work, isFirst);
+    const outcome = transaction.make(operation, isFirst);
     if (outcome.kind === 'threw') {
       if (isFirst) group = undefined;
       operation.reject(outcome.error);
@@ -263,24 +247,11 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
     if (group !== undefined || queue.length > 0) pace.ask(want);
   }
 
-  async function all<T>(
-    works: readonly (() => T)[],
-    committed: ((answer: T, index: number) => void) | undefined,
-    early: boolean,
-  ): Promise<readonly PromiseSettledResult<T>[]> {
-    admit(works.length);
-    return Promise.allSettled(
-      works.map((work, index) =>
-        enqueue(work, committed === undefined ? undefined : (answer) => committed(answer, index), early),
-      ),
-    );
-  }
-
   return {
-    submit: (work, committed) => one(work, committed, false),
-    submitAll: (works, committed) => all(works, committed, false),
-    apply: (work, committed) => one(work, committed, true),
-    applyAll: (works, committed) => all(works, committed, true),
+    submit: (work, how = {}) => one(work, how, false),
+    submitAll: (works, how = {}) => all(works, how, false),
+    apply: (work, how = {}) => one(work, how, true),
+    applyAll: (works, how = {}) => all(works, how, true),
     async durable() {
       if (failure !== undefined) throw failure;
       const last = group ?? unsynced.at(-1) ?? inSync.at(-1);
@@ -314,82 +285,4 @@ export function createCommitQueue(options: CommitQueueOptions): CommitQueue {
 function refuse({ barriers, made }: Group, error: unknown): void {
   for (const { operation } of made) if (!operation.early) operation.reject(error);
   for (const barrier of barriers) barrier.reject(error);
-}
-
-type Made =
-  | { readonly kind: 'made'; readonly answer: unknown }
-  /** The closure threw; the transaction stands as it was before it. */
-  | { readonly kind: 'threw'; readonly error: unknown }
-  /** The world failed: the transaction is rolled back, and no other write of it would have fared better. */
-  | { readonly kind: 'lost'; readonly error: StorageError };
-
-interface Transaction {
-  make(work: () => unknown, isFirst: boolean): Made;
-  /** Undefined, or why nothing of it was committed, as far as is known. */
-  commit(): StorageError | undefined;
-  /** Rolls back. */
-  abandon(): void;
-}
-
-function createTransaction({ database, gathered }: CommitQueueOptions): Transaction {
-  const begin = database.prepare('BEGIN IMMEDIATE');
-  const commit = database.prepare('COMMIT');
-  const rollback = database.prepare('ROLLBACK');
-  const savepoint = database.prepare('SAVEPOINT operation');
-  const release = database.prepare('RELEASE operation');
-  const rollbackTo = database.prepare('ROLLBACK TO operation');
-
-  /** After some errors (SQLITE_FULL, SQLITE_IOERR) SQLite has rolled back by itself. */
-  function undo(error: unknown): StorageError {
-    gathered?.lost();
-    try {
-      if (database.isTransaction) rollback.run();
-    } catch (undoError) {
-      // Nothing of it was committed; the next transaction begins by undoing it.
-      return new StorageError('storage-failed', 'a transaction could not be rolled back', undoError);
-    }
-    return storageErrorOf(error) ?? new StorageError('storage-failed', 'a transaction was not committed', error);
-  }
-
-  return {
-    make(work, isFirst) {
-      try {
-        if (isFirst) {
-          if (database.isTransaction) rollback.run();
-          begin.run();
-        }
-        savepoint.run();
-      } catch (error) {
-        return { kind: 'lost', error: undo(error) };
-      }
-      try {
-        const answer = work();
-        release.run();
-        gathered?.keep();
-        return { kind: 'made', answer };
-      } catch (error) {
-        gathered?.drop();
-        if (storageErrorOf(error) !== undefined) return { kind: 'lost', error: undo(error) };
-        try {
-          rollbackTo.run();
-          release.run();
-          if (isFirst) rollback.run();
-        } catch (undoError) {
-          return { kind: 'lost', error: undo(undoError) };
-        }
-        return { kind: 'threw', error };
-      }
-    },
-    abandon: () => void undo(undefined),
-    commit() {
-      try {
-        gathered?.write();
-        commit.run();
-        gathered?.committed();
-        return undefined;
-      } catch (error) {
-        return undo(error);
-      }
-    },
-  };
 }

@@ -7,7 +7,7 @@ import {
   countedValues,
 } from '../../inventory/counted.ts';
 import type { CounterRow } from '../../issuance/ports.ts';
-import type { Gathered } from './commit-queue.ts';
+import type { Gathered } from './transaction.ts';
 
 /**
  * The counters of the blast radius. What the writes of one transaction count is gathered here and written once before

@@ -4,6 +4,7 @@ import type { EnrolmentCredential, Operator, OperatorRole } from '../../issuance
 import type { CredentialStore, OperatorLog, OperatorLogEntry, OperatorStore } from '../../issuance/ports.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
+import type { CredentialCounts } from './credential-counts.ts';
 
 const listCountMax = 10_000;
 
@@ -37,6 +38,7 @@ const rememberedMax = 1_024;
 export function createCredentialStore(
   database: DatabaseSync,
   commits: CommitQueue,
+  counts: CredentialCounts,
   remembered: Map<string, EnrolmentCredential> = new Map(),
 ): CredentialStore {
   const add = database.prepare(`INSERT INTO credentials (id, principal, owner, fleet, profiles, names, count_max, used,
@@ -45,6 +47,10 @@ export function createCredentialStore(
   const bySha256 = database.prepare('SELECT * FROM credentials WHERE sha256 = ?');
   const page = database.prepare('SELECT * FROM credentials WHERE id > ? ORDER BY id LIMIT ?');
   const revoke = database.prepare('UPDATE credentials SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?');
+  /** Before `used` is told, and before what it is held against changes. */
+  const counted = async () => {
+    if (counts.has()) await commits.apply(counts.write, { plain: true });
+  };
   const found = (row: Row | undefined) => (row === undefined ? undefined : credentialOf(row));
 
   return {
@@ -67,7 +73,10 @@ export function createCredentialStore(
         );
         invariant(changes === 1, 'already-exists', `the credential ${c.id}, or its digest, exists already`);
       }),
-    get: async (id) => found(byId.get(id)),
+    async get(id) {
+      await counted();
+      return found(byId.get(id));
+    },
     async findBySha256(sha256) {
       const known = remembered.get(sha256);
       if (known !== undefined) return known;
@@ -79,11 +88,13 @@ export function createCredentialStore(
     },
     async list(countMax, after = '') {
       invariant(countMax >= 1 && countMax <= listCountMax, 'out-of-bounds', `countMax ${countMax}`);
+      await counted();
       return page.all(after, countMax).map(credentialOf);
     },
     revoke: (id, at) =>
       commits.submit(() => {
         remembered.clear();
+        counts.write();
         return revoke.run(at, id).changes === 1;
       }),
   };

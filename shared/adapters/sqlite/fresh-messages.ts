@@ -1,6 +1,5 @@
 import type { QueueMessage } from '../../issuance/ports.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
-import type { Gathered } from './commit-queue.ts';
 import {
   type MessageTable,
   parseReceipt,
@@ -8,6 +7,7 @@ import {
   type StoredMessage,
   type TakeOptions,
 } from './queue-store.ts';
+import type { Gathered } from './transaction.ts';
 
 interface Fresh extends StoredMessage {
   visibleAt: EpochMs;

@@ -9,9 +9,10 @@ import { invariant } from '../ledger/ledger-fault.ts';
 import { checkTransitions, issuanceIdOfTransition, transitionsCountMax } from '../ledger/transition-checks.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import type { Counters } from './counters.ts';
+import type { CredentialCounts } from './credential-counts.ts';
+import type { Drafts } from './drafts.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
 import { createMoves } from './moves.ts';
-import type { RecordMemory } from './record-memory.ts';
 import { createSerialReads } from './serial-reads.ts';
 
 /** Issuances one call may ask for, and rows one may be answered. */
@@ -23,7 +24,8 @@ export interface LedgerParts {
   readonly database: DatabaseSync;
   readonly commits: CommitQueue;
   readonly counters: Counters;
-  readonly memory: RecordMemory;
+  readonly credentialCounts: CredentialCounts;
+  readonly drafts: Drafts;
   /** See `SqliteStoreOptions`. */
   readonly early: boolean;
   /** Called after the commit that settles an issuance. */
@@ -32,13 +34,13 @@ export interface LedgerParts {
 
 /** The ledger on SQLite. Writes go through the commit queue; what is read of an issuance is answered when it is durable. */
 export function createLedger(parts: LedgerParts): IssuanceLedger {
-  const { database, commits, counters } = parts;
+  const { database, commits, counters, drafts } = parts;
   const touched = createTouched(commits);
   return {
     receive: createReceive(parts, touched),
     advance: createAdvance(parts, touched),
     ...createReads(parts, touched),
-    ...createSerialReads(database),
+    ...createSerialReads(database, () => writeDrafts(commits, drafts)),
     ...createHolds(database, commits),
     noteAttempts: createNoteAttempts(parts, touched),
     async counters(caId) {
@@ -47,6 +49,11 @@ export function createLedger(parts: LedgerParts): IssuanceLedger {
     },
     leaseCrlSlots: createLeaseCrlSlots(database, commits),
   };
+}
+
+/** Before anything of them is looked for in the tables. */
+async function writeDrafts(commits: CommitQueue, drafts: Drafts): Promise<void> {
+  if (drafts.has()) await commits.apply(() => drafts.write(), { plain: true });
 }
 
 /** The requests whose issuances were written by transactions that are not durable yet. */
@@ -71,64 +78,21 @@ function createTouched(commits: CommitQueue): Touched {
   };
 }
 
-function createReceive({ database, commits, early, memory }: LedgerParts, touched: Touched): IssuanceLedger['receive'] {
+function createReceive(
+  { database, commits, credentialCounts, drafts, early }: LedgerParts,
+  touched: Touched,
+): IssuanceLedger['receive'] {
   const ordinalMax = database.prepare('SELECT max(ordinal) AS ordinal FROM issuances WHERE request_id = ?');
-  const count = database.prepare(
-    'UPDATE credentials SET used = used + 1 WHERE id = ? AND revoked_at IS NULL AND used < count_max',
-  );
-  const credential = database.prepare('SELECT revoked_at FROM credentials WHERE id = ?');
-  const addIssuance = database.prepare(`INSERT INTO issuances
-    (request_id, ordinal, state, state_at, ca_id, generation, policy_version) VALUES (?, ?, 'received', ?, ?, ?, ?)`);
-  const addRequest =
-    database.prepare(`INSERT INTO requests (issuance, principal, credential_id, owner, fleet, profile, key_type,
-    scope, names, csr, csr_sha256, spki_sha256, received_at, predecessor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-  const addHistory = database.prepare(
-    "INSERT INTO history (issuance, at, from_state, to_state, detail) VALUES (?, ?, NULL, 'received', ?)",
-  );
-
-  function refusal(credentialId: string): ReceiveOutcome {
-    const row = credential.get(credentialId);
-    invariant(row !== undefined, 'credential-unknown', `no credential ${credentialId}`);
-    return { kind: row.revoked_at === null ? 'credential-count-used-up' : 'credential-revoked' };
-  }
 
   function write(n: NewIssuance): ReceiveOutcome {
-    const current = (ordinalMax.get(n.requestId)?.ordinal ?? 0) as number;
-    if (n.ordinal !== current + 1) return { kind: 'conflict' };
-    if (count.run(n.credentialId).changes === 0) return refusal(n.credentialId);
-    const { lastInsertRowid: issuance } = addIssuance.run(
-      n.requestId,
-      n.ordinal,
-      n.receivedAt,
-      n.caId,
-      n.generation,
-      n.policyVersion,
-    );
-    addRequest.run(
-      issuance,
-      n.principal,
-      n.credentialId,
-      n.owner,
-      n.fleet,
-      n.profile,
-      n.keyType,
-      JSON.stringify(n.scope),
-      JSON.stringify(n.names),
-      n.csrDer,
-      n.csrSha256,
-      n.spkiSha256,
-      n.receivedAt,
-      n.predecessor ?? null,
-    );
-    const { principal, credentialId, policyVersion, caId, generation, csrSha256 } = n;
-    addHistory.run(
-      issuance,
-      n.receivedAt,
-      JSON.stringify({ principal, credentialId, policyVersion, caId, generation, csrSha256 }),
-    );
-    const record = receivedRecord(n);
-    memory.put({ issuance: Number(issuance), record });
-    return { kind: 'received', record };
+    const { principal, credentialId, policyVersion, caId, generation, csrSha256, ordinal, requestId } = n;
+    if (drafts.has(requestId)) drafts.write();
+    if (ordinal !== ((ordinalMax.get(requestId)?.ordinal ?? 0) as number) + 1) return { kind: 'conflict' };
+    const use = credentialCounts.take(credentialId);
+    if (use === 'revoked') return { kind: 'credential-revoked' };
+    if (use === 'used-up') return { kind: 'credential-count-used-up' };
+    const detail = JSON.stringify({ principal, credentialId, policyVersion, caId, generation, csrSha256 });
+    return { kind: 'received', record: drafts.add(n, detail) };
   }
 
   return async (issuance) => {
@@ -139,18 +103,7 @@ function createReceive({ database, commits, early, memory }: LedgerParts, touche
       touched.add(issuance.requestId);
       return write(issuance);
     };
-    return early ? commits.apply(work) : commits.submit(work);
-  };
-}
-
-function receivedRecord(issuance: NewIssuance): IssuanceRecord {
-  return {
-    ...issuance,
-    issuanceId: issuanceIdOf(issuance.requestId, issuance.ordinal),
-    state: 'received',
-    stateAt: issuance.receivedAt,
-    attempts: 0,
-    droppedExtensions: [],
+    return early ? commits.apply(work, { plain: true }) : commits.submit(work, { plain: true });
   };
 }
 
@@ -163,10 +116,10 @@ const callsRestOn: ReadonlySet<IssuanceState> = new Set(['intended', 'submitted'
  * then it counts as in flight, so that no second call can use it.
  */
 function createAdvance(
-  { database, commits, counters, early, memory, onSettled }: LedgerParts,
+  { database, commits, counters, drafts, early, onSettled }: LedgerParts,
   touched: Touched,
 ): IssuanceLedger['advance'] {
-  const apply = createMoves(database, counters, memory);
+  const apply = createMoves(database, counters, drafts);
   const inFlight = new Set<PreparedIssuance>();
 
   return async (transitions) => {
@@ -181,9 +134,12 @@ function createAdvance(
           touched.add(requestIdOfIssuance(issuanceIdOfTransition(transition)));
           return apply(transition);
         }),
-        (outcome, index) => {
-          const transition = transitions[index]!;
-          if (outcome.kind === 'moved' && !isPending(transition.to)) onSettled(issuanceIdOfTransition(transition));
+        {
+          plain: true,
+          committed: (outcome, index) => {
+            const transition = transitions[index]!;
+            if (outcome.kind === 'moved' && !isPending(transition.to)) onSettled(issuanceIdOfTransition(transition));
+          },
         },
       );
       results.forEach((result, index) => {
@@ -208,8 +164,7 @@ const unsettledStates = ['received', 'approved', 'intended', 'submitted', 'orpha
 /** What a record says in these states is read again by the next stage only, and decided upon there. */
 const withinPipeline: ReadonlySet<IssuanceState> = new Set(['received', 'approved']);
 
-function createReads({ database, commits, early, memory }: LedgerParts, touched: Touched): Reads {
-  const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
+function createReads({ database, commits, drafts, early }: LedgerParts, touched: Touched): Reads {
   const newest = database.prepare(`${recordQuery} WHERE i.request_id = ? ORDER BY i.ordinal DESC LIMIT 1`);
   // The list is that of the index, word for word: SQLite uses a partial index only for a condition it finds in the query.
   const unsettled = `state IN (${unsettledStates.map((state) => `'${state}'`).join(', ')})`;
@@ -217,17 +172,11 @@ function createReads({ database, commits, early, memory }: LedgerParts, touched:
     WHERE ${unsettled} AND state = ? AND state_at < ? ORDER BY state_at, ca_id, issuance LIMIT ?`);
   const countIn = database.prepare(`SELECT state, count(*) AS n FROM issuances
     WHERE ${unsettled} AND ca_id = ? GROUP BY state`);
-
-  function get(issuanceId: string): IssuanceRecord | undefined {
-    const remembered = memory.get(issuanceId);
-    if (remembered !== undefined) return remembered.record;
-    const id = parseIssuanceId(issuanceId);
-    const row = id === undefined ? undefined : byId.get(id.requestId, id.ordinal);
-    return row === undefined ? undefined : recordOf(row as unknown as IssuanceRow);
-  }
+  const get = (issuanceId: string) => drafts.find(issuanceId)?.record;
 
   return {
     async current(requestId) {
+      if (drafts.has(requestId)) await writeDrafts(commits, drafts);
       const row = newest.get(requestId);
       if (row === undefined) return undefined;
       if (touched.has(requestId)) await commits.durable();
@@ -250,12 +199,14 @@ function createReads({ database, commits, early, memory }: LedgerParts, touched:
       const isWatched = (unsettledStates as readonly IssuanceState[]).includes(state);
       invariant(isWatched, 'state-not-watched', `${state} is settled: nothing in it is stale`);
       invariant(countMax >= 1 && countMax <= readCountMax, 'out-of-bounds', `countMax ${countMax}`);
+      await writeDrafts(commits, drafts);
       return staleIn.all(state, stateAtBefore, countMax).map((row): StaleIssuance => {
         const issuanceId = issuanceIdOf(row.request_id as string, row.ordinal as number);
         return { issuanceId, caId: row.ca_id as string, state, stateAt: row.state_at as number };
       });
     },
     async unsettled(caId) {
+      await writeDrafts(commits, drafts);
       const counts = { received: 0, approved: 0, intended: 0, submitted: 0, 'orphan-suspected': 0, misissued: 0 };
       for (const row of countIn.all(caId)) counts[row.state as keyof typeof counts] = row.n as number;
       return counts;
@@ -295,23 +246,18 @@ function createHolds(database: DatabaseSync, commits: CommitQueue): Pick<Issuanc
   };
 }
 
-function createNoteAttempts(
-  { commits, database, memory }: LedgerParts,
-  touched: Touched,
-): IssuanceLedger['noteAttempts'] {
-  const note = database.prepare(
-    'UPDATE issuances SET attempts = attempts + 1, last_error = ? WHERE request_id = ? AND ordinal = ?',
-  );
+function createNoteAttempts({ commits, drafts }: LedgerParts, touched: Touched): IssuanceLedger['noteAttempts'] {
   return async (attempts) => {
     invariant(attempts.length <= transitionsCountMax, 'out-of-bounds', `${attempts.length} attempts in one call`);
     const works = attempts.map(({ issuanceId, error }) => () => {
-      const id = parseIssuanceId(issuanceId);
-      if (id === undefined) return;
-      memory.forget(issuanceId);
-      touched.add(id.requestId);
-      note.run(JSON.stringify(error), id.requestId, id.ordinal);
+      const standing = drafts.find(issuanceId);
+      if (standing === undefined) return;
+      const { record } = standing;
+      touched.add(record.requestId);
+      drafts.change(standing, { ...record, attempts: record.attempts + 1, lastError: error });
     });
-    for (const result of await commits.submitAll(works)) if (result.status === 'rejected') throw result.reason;
+    for (const result of await commits.submitAll(works, { plain: true }))
+      if (result.status === 'rejected') throw result.reason;
   };
 }
 

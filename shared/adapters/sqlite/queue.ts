@@ -130,7 +130,8 @@ function createQueue(
   number: number,
   redriveOf: () => Redrive | undefined,
 ): SqliteQueue {
-  const write = early ? commits.apply : commits.submit;
+  // A statement fails only where its transaction does.
+  const write = <T>(work: () => T) => (early ? commits.apply : commits.submit)(work, { plain: true });
   let acknowledgedTotal = 0;
   /** Sent again for later by who is about to acknowledge them: no work is done by that. */
   let postponed = 0;

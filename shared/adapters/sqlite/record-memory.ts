@@ -1,5 +1,4 @@
 import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
-import type { Transition } from '../../issuance/ports.ts';
 
 /** A record as a read would answer it, and the key of its row. */
 export interface Remembered {
@@ -40,42 +39,4 @@ export function createRecordMemory(): RecordMemory {
     forget: (issuanceId) => void records.delete(issuanceId),
     clear: () => records.clear(),
   };
-}
-
-/** The record after a move that was made, as a read would answer it; undefined for moves off the straight way. */
-export function recordAfter(record: IssuanceRecord, move: Transition): IssuanceRecord | undefined {
-  if (move.to === 'approved' && move.from === 'received') {
-    const { at, caId, droppedExtensions, generation, policyVersion } = move;
-    return { ...record, state: move.to, stateAt: at, caId, droppedExtensions, generation, policyVersion };
-  }
-  if (move.to === 'intended') {
-    const { at, crlShard, prepared } = move;
-    const { intent } = prepared;
-    return {
-      ...record,
-      state: move.to,
-      stateAt: at,
-      intent,
-      ...(intent.kind === 'tbs' ? { serial: intent.serial } : {}),
-      ...(crlShard === undefined ? {} : { crlShard }),
-    };
-  }
-  if (move.to === 'issued' && move.from !== 'orphan-suspected') {
-    const { at, certificate } = move;
-    const { der: certificateDer, fingerprint, notAfter, notBefore, serial } = certificate;
-    return {
-      ...record,
-      state: move.to,
-      stateAt: at,
-      certificateDer,
-      fingerprint,
-      notAfter,
-      notBefore,
-      serial,
-      ...(move.ticket === undefined ? {} : { ticket: move.ticket }),
-      ...(move.adopted === undefined ? {} : { adopted: move.adopted }),
-    };
-  }
-  if (move.to === 'submitted') return { ...record, state: move.to, stateAt: move.at, ticket: move.ticket };
-  return undefined;
 }

@@ -18,8 +18,8 @@ function knownOf(row: Row): KnownIssuance {
   return { issuanceId: issuanceIdOf(row.request_id, row.ordinal), state: row.state as IssuanceState };
 }
 
-/** The ledger as a list of serials: what a CA's own list of them is compared with. */
-export function createSerialReads(database: DatabaseSync): SerialReads {
+/** The ledger as a list of serials: what a CA's own list of them is compared with. `written` is awaited before each look. */
+export function createSerialReads(database: DatabaseSync, written: () => Promise<void>): SerialReads {
   const bySerial = database.prepare(`SELECT i.request_id, i.ordinal, i.state FROM serials s
     JOIN issuances i ON i.issuance = s.issuance WHERE s.ca_id = ? AND s.serial = ? AND i.generation = ?`);
   // The condition is that of the index, word for word.
@@ -30,7 +30,11 @@ export function createSerialReads(database: DatabaseSync): SerialReads {
     FROM serials s JOIN issuances i ON i.issuance = s.issuance
     WHERE s.ca_id = ? AND s.serial > ? ORDER BY s.serial LIMIT ?`);
 
-  function look(keys: readonly string[], find: (key: string) => unknown): ReadonlyMap<string, KnownIssuance> {
+  async function look(
+    keys: readonly string[],
+    find: (key: string) => unknown,
+  ): Promise<ReadonlyMap<string, KnownIssuance>> {
+    await written();
     invariant(keys.length <= askedCountMax, 'out-of-bounds', `${keys.length} asked in one call`);
     const known = new Map<string, KnownIssuance>();
     for (const key of keys) {
@@ -46,6 +50,7 @@ export function createSerialReads(database: DatabaseSync): SerialReads {
     knownTickets: async (tickets) => look(tickets, (ticket) => byTicket.get(ticket)),
     async issuedSerials(caId, generation, after, countMax) {
       invariant(countMax >= 1 && countMax <= askedCountMax, 'out-of-bounds', `countMax ${countMax}`);
+      await written();
       const rows = page.all(caId, after ?? '', countMax) as unknown as readonly (Row & {
         readonly serial: string;
         readonly generation: number;

@@ -17,10 +17,12 @@ import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import { createAuditStore } from './audit-store.ts';
 import { createAuthorityRegistry } from './authority-registry.ts';
 import { openCertificateSearch } from './certificate-search.ts';
-import { type CommitStats, createCommitQueue, gatheredTogether, nothingGathered } from './commit-queue.ts';
+import { type CommitStats, createCommitQueue } from './commit-queue.ts';
 import { createCounters } from './counters.ts';
+import { createCredentialCounts } from './credential-counts.ts';
 import { createCredentialStore, createOperatorLog, createOperatorStore } from './credential-store.ts';
 import { openDatabase, walBytes } from './database.ts';
+import { createDrafts } from './drafts.ts';
 import { withFreshMessages } from './fresh-messages.ts';
 import { guarded } from './guarded.ts';
 import { createInventoryReads } from './inventory-reads.ts';
@@ -35,6 +37,7 @@ import { createRecordMemory } from './record-memory.ts';
 import { createRecountSource } from './recount-view.ts';
 import { createRevocations } from './revocations.ts';
 import { lockState } from './state-lock.ts';
+import { gatheredTogether, nothingGathered } from './transaction.ts';
 import { createWatch } from './watch.ts';
 
 export interface SqliteStoreOptions {
@@ -105,17 +108,15 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     const sync = inMemory ? undefined : openLogSync(path);
     const counters = createCounters(database);
     const messages = withFreshMessages(createMessageTable(database));
-    const memory = createRecordMemory();
+    const drafts = createDrafts(database, createRecordMemory());
+    const credentialCounts = createCredentialCounts(database);
     const credentials = new Map<string, EnrolmentCredential>();
-    const lost = () => {
-      memory.clear();
-      credentials.clear();
-    };
+    const lost = () => credentials.clear();
     const commits = createCommitQueue({
       database,
       flushOperationsMax: options.flushOperationsMax ?? 1_000,
       queuedOperationsMax: options.queuedOperationsMax ?? 20_000,
-      gathered: gatheredTogether([counters, messages, { ...nothingGathered, lost }]),
+      gathered: gatheredTogether([drafts, credentialCounts, counters, messages, { ...nothingGathered, lost }]),
       pace,
       ...(sync === undefined ? {} : { sync }),
     });
@@ -124,9 +125,11 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     const queues = createQueues({ store: messages, commits, clock, waitersMax, early, pace });
     let closed = false;
     return {
-      ledger: guarded(createLedger({ database, commits, counters, early, memory, onSettled: watch.settled })),
+      ledger: guarded(
+        createLedger({ database, commits, counters, credentialCounts, drafts, early, onSettled: watch.settled }),
+      ),
       watch: { untilSettled: watch.untilSettled },
-      credentials: guarded(createCredentialStore(database, commits, credentials)),
+      credentials: guarded(createCredentialStore(database, commits, credentialCounts, credentials)),
       operators: guarded(createOperatorStore(database, commits)),
       operatorLog: guarded(createOperatorLog(database, commits)),
       authorities: guarded(createAuthorityRegistry(database, commits)),

@@ -5,10 +5,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { createAuditStore } from '../../../shared/adapters/sqlite/audit-store.ts';
 import { createAuthorityRegistry } from '../../../shared/adapters/sqlite/authority-registry.ts';
-import { createCommitQueue, gatheredTogether, nothingGathered } from '../../../shared/adapters/sqlite/commit-queue.ts';
+import { createCommitQueue } from '../../../shared/adapters/sqlite/commit-queue.ts';
 import { createCounters } from '../../../shared/adapters/sqlite/counters.ts';
+import { createCredentialCounts } from '../../../shared/adapters/sqlite/credential-counts.ts';
 import { createCredentialStore } from '../../../shared/adapters/sqlite/credential-store.ts';
 import { openDatabase } from '../../../shared/adapters/sqlite/database.ts';
+import { createDrafts } from '../../../shared/adapters/sqlite/drafts.ts';
 import { withFreshMessages } from '../../../shared/adapters/sqlite/fresh-messages.ts';
 import { guarded } from '../../../shared/adapters/sqlite/guarded.ts';
 import { createLedger } from '../../../shared/adapters/sqlite/ledger.ts';
@@ -17,6 +19,7 @@ import { createPermitStore } from '../../../shared/adapters/sqlite/permit-store.
 import { createQueues, type SqliteQueue } from '../../../shared/adapters/sqlite/queue.ts';
 import { createMessageTable } from '../../../shared/adapters/sqlite/queue-store.ts';
 import { createRecordMemory } from '../../../shared/adapters/sqlite/record-memory.ts';
+import { gatheredTogether } from '../../../shared/adapters/sqlite/transaction.ts';
 import { receiveCountMax } from '../../../shared/adapters/stack/stack.ts';
 import type { PermitStore } from '../../../shared/issuance/permits.ts';
 import type {
@@ -66,13 +69,14 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
   database.exec('DROP TRIGGER history_is_not_deleted; DROP TRIGGER operator_log_is_not_deleted');
   const counters = createCounters(database);
   const messages = withFreshMessages(createMessageTable(database));
-  const memory = createRecordMemory();
+  const drafts = createDrafts(database, createRecordMemory());
+  const credentialCounts = createCredentialCounts(database);
   const pace = createPace();
   const commits = createCommitQueue({
     database,
     flushOperationsMax: 1_000,
     queuedOperationsMax: 20_000,
-    gathered: gatheredTogether([counters, messages, { ...nothingGathered, lost: memory.clear }]),
+    gathered: gatheredTogether([drafts, credentialCounts, counters, messages]),
     pace,
   });
   const queues = createQueues({
@@ -96,8 +100,10 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
   const commit = database.prepare('COMMIT');
   return {
     database,
-    ledger: guarded(createLedger({ database, commits, counters, early: false, memory, onSettled: () => undefined })),
-    credentials: guarded(createCredentialStore(database, commits)),
+    ledger: guarded(
+      createLedger({ database, commits, counters, credentialCounts, drafts, early: false, onSettled: () => undefined }),
+    ),
+    credentials: guarded(createCredentialStore(database, commits, credentialCounts)),
     registry: guarded(createAuthorityRegistry(database, commits)),
     audits: guarded(createAuditStore(database, commits)),
     permits: guarded(createPermitStore(database, commits)),
@@ -106,7 +112,7 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
     wipe() {
       begin.run();
       for (const statement of wipes) statement.run();
-      memory.clear();
+      drafts.lost();
       commit.run();
     },
   };

@@ -1,0 +1,113 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { issuanceIdOf, parseIssuanceId } from '../../issuance/ids.ts';
+import type { IssuanceRecord, NewIssuance } from '../../issuance/issuance-record.ts';
+import type { IssuanceState } from '../../issuance/issuance-state.ts';
+import { createDraftWriter } from './draft-writer.ts';
+import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
+import type { RecordMemory, Remembered } from './record-memory.ts';
+import type { Gathered } from './transaction.ts';
+
+/** One line of an issuance's history. `detail` is JSON. */
+export interface HistoryLine {
+  readonly at: number;
+  readonly from: IssuanceState | null;
+  readonly to: IssuanceState;
+  readonly detail: string;
+}
+
+/** An issuance that the open transaction makes or moves. */
+export interface Draft {
+  /** Key of its row. */
+  readonly issuance: number;
+  /** As the tables have it; undefined where they do not yet. */
+  readonly base: IssuanceRecord | undefined;
+  record: IssuanceRecord;
+  readonly lines: HistoryLine[];
+}
+
+/**
+ * Issuances as the open transaction leaves them. Their rows are written once, by `write`, before COMMIT and before anything of
+ * them is looked for in the tables: an issuance that is received, approved and intended in one transaction is one row, not
+ * one that is rewritten twice.
+ */
+export interface Drafts extends Gathered {
+  /** As the open transaction has it, with what has no row yet. */
+  find(issuanceId: string): Remembered | undefined;
+  /** Whether there is something that the tables do not say yet: of this request, or at all. */
+  has(requestId?: string): boolean;
+  add(issuance: NewIssuance, detail: string): IssuanceRecord;
+  /** Without a line the history does not change. */
+  change(standing: Remembered, after: IssuanceRecord, line?: HistoryLine): void;
+}
+
+export function createDrafts(database: DatabaseSync, memory: RecordMemory): Drafts {
+  const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
+  const last = database.prepare('SELECT max(issuance) AS last FROM issuances');
+  const writer = createDraftWriter(database);
+  const drafts = new Map<string, Draft>();
+  const requests = new Set<string>();
+  let next: number | undefined;
+
+  function read(issuanceId: string): Remembered | undefined {
+    const id = parseIssuanceId(issuanceId);
+    const row = id === undefined ? undefined : byId.get(id.requestId, id.ordinal);
+    if (row === undefined) return undefined;
+    return { issuance: row.issuance as number, record: recordOf(row as unknown as IssuanceRow) };
+  }
+
+  function keep(draft: Draft): void {
+    drafts.set(draft.record.issuanceId, draft);
+    requests.add(draft.record.requestId);
+    memory.put(draft);
+  }
+
+  function clear(): void {
+    drafts.clear();
+    requests.clear();
+  }
+
+  return {
+    find: (issuanceId) => drafts.get(issuanceId) ?? memory.get(issuanceId) ?? read(issuanceId),
+    has: (requestId) => (requestId === undefined ? drafts.size > 0 : requests.has(requestId)),
+    add(issuance, detail) {
+      next ??= ((last.get()!.last ?? 0) as number) + 1;
+      const record = receivedRecord(issuance);
+      const line: HistoryLine = { at: record.stateAt, from: null, to: 'received', detail };
+      keep({ issuance: next, base: undefined, record, lines: [line] });
+      next += 1;
+      return record;
+    },
+    change(standing, after, line) {
+      const lines = line === undefined ? [] : [line];
+      const draft = drafts.get(after.issuanceId);
+      if (draft === undefined)
+        return keep({ issuance: standing.issuance, base: standing.record, record: after, lines });
+      draft.record = after;
+      draft.lines.push(...lines);
+      memory.put({ issuance: draft.issuance, record: after });
+    },
+    keep: () => undefined,
+    drop: () => undefined,
+    write() {
+      for (const draft of drafts.values()) writer(draft);
+      clear();
+    },
+    committed: () => undefined,
+    lost() {
+      clear();
+      memory.clear();
+      next = undefined;
+    },
+  };
+}
+
+function receivedRecord(issuance: NewIssuance): IssuanceRecord {
+  return {
+    ...issuance,
+    issuanceId: issuanceIdOf(issuance.requestId, issuance.ordinal),
+    state: 'received',
+    stateAt: issuance.receivedAt,
+    attempts: 0,
+    droppedExtensions: [],
+  };
+}
