@@ -11,7 +11,7 @@ export function createRandomPool(draw: (bytes: number) => Uint8Array): (bytes: n
       pool = draw(poolBytes);
       at = 0;
     }
-    const taken = Uint8Array.from(pool.subarray(at, at + bytes));
+    const taken = new Uint8Array(pool.subarray(at, at + bytes));
     // What was handed out is not left lying here.
     pool.fill(0, at, at + bytes);
     at += bytes;

@@ -22,6 +22,7 @@ import {
   subjectKeyIdentifierExtension,
 } from '../pki/certificate-builder.ts';
 import type { KeyUsageName } from '../pki/certification-request.ts';
+import { hexOf } from '../pki/der/reader.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import { encodeCommonNameOnly, type GeneralName } from '../pki/names.ts';
 import type { SubjectPublicKey } from '../pki/public-key.ts';
@@ -110,7 +111,7 @@ export function draftIntent(input: IntentInput): IntentDraft {
           ...(authority.crl === undefined ? {} : { ownCrl: true }),
           ...common,
         }
-      : { kind: 'tbs', tbsDer: lintTbs, serial: Buffer.from(serial).toString('hex'), ...common };
+      : { kind: 'tbs', tbsDer: lintTbs, serial: hexOf(serial), ...common };
   return { intent, lintTbs, subject: lintSubjectOf(template, issuer, input.crlUrl !== undefined || ownCrlOf(intent)) };
 }
 
@@ -126,9 +127,9 @@ function ownCrlOf(intent: Intent): false | undefined {
  */
 function serialOf(random: Uint8Array, at: EpochMs): Uint8Array {
   if (random.length !== serialBytes) throw new Error(`a serial takes ${serialBytes} random bytes`);
-  const serial = Buffer.from(random);
+  const serial = new Uint8Array(random);
   serial[0] = 0x40;
-  serial.writeUIntBE(at, 1, 6);
+  for (let octet = 6, rest = at; octet >= 1; octet--, rest = Math.floor(rest / 256)) serial[octet] = rest % 256;
   return serial;
 }
 

@@ -5,7 +5,7 @@
 import {
   authorityKeyIdentifierOf,
   basicConstraintsOf,
-  type Certificate,
+  type CandidateCertificate,
   crlDistributionPointsOf,
   type Extension,
   extendedKeyUsageOf,
@@ -42,14 +42,18 @@ export interface DecodedCertificate {
   readonly nameConstraints: NameConstraints | undefined;
 }
 
-/** Certificates are immutable values, so what was decoded holds for as long as the certificate lives. */
-const decodedByCertificate = new WeakMap<Certificate, DecodedCertificate>();
+/** Certificates are immutable values. Those of CAs are looked at with every leaf, for as long as they live. */
+const decodedCas = new WeakMap<CandidateCertificate, DecodedCertificate>();
+/** Of leaves the latest only: every lint looks at one before any looks at the next. */
+let latest: { readonly certificate: CandidateCertificate; readonly decoded: DecodedCertificate } | undefined;
 
-export function decoded(certificate: Certificate): DecodedCertificate {
-  const known = decodedByCertificate.get(certificate);
+export function decoded(certificate: CandidateCertificate): DecodedCertificate {
+  if (latest?.certificate === certificate) return latest.decoded;
+  const known = decodedCas.get(certificate);
   if (known !== undefined) return known;
   const fresh = decode(certificate.tbs);
-  decodedByCertificate.set(certificate, fresh);
+  if (fresh.basicConstraints?.ca === true) decodedCas.set(certificate, fresh);
+  else latest = { certificate, decoded: fresh };
   return fresh;
 }
 
@@ -106,22 +110,21 @@ function valuesOf(names: readonly GeneralName[] | undefined, kind: 'dns' | 'uri'
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let at = 0; at < a.length; at += 1) if (a[at] !== b[at]) return false;
-  return true;
+  return a.length === b.length && Buffer.compare(a, b) === 0;
 }
 
 /** Whether two lists hold the same members, whatever the order, none of them twice in `found`. */
 export function sameMembers<T>(found: readonly T[], wanted: readonly T[]): boolean {
-  const members = new Set(wanted);
-  return found.length === members.size && found.every((member) => members.delete(member));
+  // Lists of a handful: looking through one costs less than a set of it.
+  const areWanted = found.every((member, at) => wanted.includes(member) && found.indexOf(member) === at);
+  return areWanted && wanted.every((member) => found.includes(member));
 }
 
 /** Whether the extension is present and its critical flag is `critical`. */
-export function hasCriticality(certificate: Certificate, oid: string, critical: boolean): boolean {
+export function hasCriticality(certificate: CandidateCertificate, oid: string, critical: boolean): boolean {
   return decoded(certificate).extensions.get(oid)?.critical === critical;
 }
 
-export function hasExtension(certificate: Certificate, oid: string): boolean {
+export function hasExtension(certificate: CandidateCertificate, oid: string): boolean {
   return decoded(certificate).extensions.has(oid);
 }

@@ -1,4 +1,4 @@
-import type { Certificate } from '../pki/certificate.ts';
+import type { CandidateCertificate, Certificate } from '../pki/certificate.ts';
 import type { KeyUsageName } from '../pki/certification-request.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { KeyUsageName } from '../pki/certification-request.ts';
  * key is used, on a certificate signed with a throwaway key, and again on what a CA has answered.
  */
 export interface LintSubject {
-  readonly certificate: Certificate;
+  readonly certificate: CandidateCertificate;
   /** The issuing CA's certificate. */
   readonly issuer: Certificate;
   /** CA certificates above the issuer, in any order: their name constraints count too. */

@@ -5,11 +5,11 @@
  */
 import { strict as assert } from 'node:assert';
 import {
-  type Certificate,
+  type CandidateCertificate,
   extendedKeyUsageOf,
   findExtension,
   keyUsageOf,
-  parseCertificate,
+  parseCandidate,
   subjectAltNames,
 } from '../pki/certificate.ts';
 import { assembleCertificate } from '../pki/certificate-builder.ts';
@@ -79,8 +79,31 @@ export interface PreparedIssuance {
   readonly intent: Intent;
 }
 
-/** Every capability ever made, and whether it was redeemed. The identity of the object is the capability. */
-const redeemed = new WeakMap<PreparedIssuance, boolean>();
+/** The identity of the object is the capability: what is private to it is in no copy, and nobody else can make it. */
+class Prepared {
+  readonly issuanceId: string;
+  readonly caId: string;
+  readonly csrDer: Uint8Array;
+  readonly intent: Intent;
+  #isRedeemed = false;
+
+  constructor(issuanceId: string, caId: string, csrDer: Uint8Array, intent: Intent) {
+    this.issuanceId = issuanceId;
+    this.caId = caId;
+    this.csrDer = csrDer;
+    this.intent = intent;
+    Object.freeze(this);
+  }
+
+  /** Undefined for what is none. */
+  static isRedeemed(value: object): boolean | undefined {
+    return #isRedeemed in value ? value.#isRedeemed : undefined;
+  }
+
+  static redeem(value: object): void {
+    if (#isRedeemed in value) value.#isRedeemed = true;
+  }
+}
 
 /**
  * `lintTbs` is the TBSCertificate to lint: of a `tbs` intent its very bytes, of a `template` intent what the CA is expected
@@ -108,9 +131,9 @@ export function lintAndPrepare(candidate: PrepareCandidate, throwaway: Throwaway
   const { issuanceId, caId, csrDer, lintTbs, subject, algorithm } = candidate;
   // A signature of the CA's own key here would be a certificate nobody wrote down.
   assert(throwaway.publicKey.sha256 !== subject.issuer.tbs.publicKey.sha256, "the throwaway key is the issuer's");
-  let certificate: Certificate;
+  let certificate: CandidateCertificate;
   try {
-    certificate = parseCertificate(assembleCertificate(lintTbs, algorithm, throwaway.sign(lintTbs)));
+    certificate = parseCandidate(assembleCertificate(lintTbs, algorithm, throwaway.sign(lintTbs)));
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
     const { name, citation } = certificateWellFormed;
@@ -121,23 +144,22 @@ export function lintAndPrepare(candidate: PrepareCandidate, throwaway: Throwaway
 
   const intent = freezeIntent(candidate.intent);
   assertIntentIsLinted(intent, certificate, lintTbs, algorithm);
-  const prepared = Object.freeze({ issuanceId, caId, csrDer, intent }) as PreparedIssuance;
-  redeemed.set(prepared, false);
-  return { kind: 'prepared', prepared };
+  const prepared: unknown = new Prepared(issuanceId, caId, csrDer, intent);
+  return { kind: 'prepared', prepared: prepared as PreparedIssuance };
 }
 
 /** Takes the capability and answers its intent. AssertionError the second time, and for an object that is none. */
 export function redeem(prepared: PreparedIssuance): Intent {
-  const state = redeemed.get(prepared);
-  assert(state !== undefined, 'only linting makes a prepared issuance');
-  assert(!state, 'a prepared issuance is redeemed once');
-  redeemed.set(prepared, true);
+  const isRedeemed = Prepared.isRedeemed(prepared);
+  assert(isRedeemed !== undefined, 'only linting makes a prepared issuance');
+  assert(!isRedeemed, 'a prepared issuance is redeemed once');
+  Prepared.redeem(prepared);
   return prepared.intent;
 }
 
 /** Whether `redeem` has taken this very object; false for anything else. */
 export function isRedeemed(prepared: PreparedIssuance): boolean {
-  return redeemed.get(prepared) === true;
+  return Prepared.isRedeemed(prepared) === true;
 }
 
 // The bytes that were linted are kept apart from whoever holds the candidate.
@@ -147,7 +169,7 @@ function freezeIntent(intent: Intent): Intent {
 
 function assertIntentIsLinted(
   intent: Intent,
-  { tbs }: Certificate,
+  { tbs }: CandidateCertificate,
   lintTbs: Uint8Array,
   algorithm: CaSigningAlgorithm,
 ): void {

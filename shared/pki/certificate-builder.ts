@@ -10,6 +10,7 @@ import { sha256 } from './hash.ts';
 import { encodeSubtrees, type NameConstraints } from './name-constraints.ts';
 import { encodeGeneralNames, type GeneralName } from './names.ts';
 import { oids } from './oids.ts';
+import { oldestOut } from './oldest-first.ts';
 import type { SubjectPublicKey } from './public-key.ts';
 import { type CaSigningAlgorithm, encodeCaSigningAlgorithm } from './signature-algorithm.ts';
 
@@ -79,10 +80,6 @@ function encodeAnew(extension: Extension): Uint8Array {
   return extension.critical ? der.sequence(id, critical, value) : der.sequence(id, value);
 }
 
-function encodeExtensions(extensions: readonly Extension[]): Uint8Array {
-  return der.sequence(...extensions.map(encodeExtension));
-}
-
 /**
  * TBSCertificate DER (RFC 5280 §4.1), version 3, extensions in the order given. RangeError when a field cannot be encoded:
  * a validity with fractions of a second, no extension at all.
@@ -97,7 +94,7 @@ export function buildTbsCertificate(fields: TbsCertificateFields): Uint8Array {
     der.sequence(der.time(fields.notBefore), der.time(fields.notAfter)),
     fields.subject,
     fields.publicKey,
-    der.explicit(3, encodeExtensions(fields.extensions)),
+    ...der.explicitSequenceParts(3, fields.extensions.map(encodeExtension)),
   );
 }
 
@@ -118,7 +115,7 @@ export function buildCertificationRequestInfo(
   const attributes =
     extensions.length === 0
       ? []
-      : [der.sequence(encodedOid(oids.extensionRequest), der.set(encodeExtensions(extensions)))];
+      : [der.sequence(encodedOid(oids.extensionRequest), der.set(der.sequence(...extensions.map(encodeExtension))))];
   return der.sequence(der.integer(0), subject, publicKey, der.implicitConstructed(0, ...attributes));
 }
 
@@ -140,11 +137,15 @@ export function keyIdentifierOf(publicKey: SubjectPublicKey): Uint8Array {
   if (known === undefined) {
     known = sha256(publicKey.bits).subarray(0, 20);
     keyIdentifiers.set(publicKey, known);
+    if (keyIdentifiers.size > keyIdentifiersMax) oldestIdentifierOut();
   }
   return known;
 }
 
-const keyIdentifiers = new WeakMap<SubjectPublicKey, Uint8Array>();
+/** Of keys that were looked at lately: what a draft has written, its lint derives again. */
+const keyIdentifiers = new Map<SubjectPublicKey, Uint8Array>();
+const keyIdentifiersMax = 256;
+const oldestIdentifierOut = oldestOut(keyIdentifiers);
 
 /** BasicConstraints (RFC 5280 §4.2.1.9), critical. CA FALSE is DEFAULT and therefore an empty SEQUENCE. */
 export function basicConstraintsExtension(constraints: {
@@ -214,18 +215,35 @@ export function subjectKeyIdentifierExtension(id: Uint8Array): Extension {
 /** AuthorityKeyIdentifier (RFC 5280 §4.2.1.1) with a key identifier only, not critical. */
 export function authorityKeyIdentifierExtension(id: Uint8Array): Extension {
   return shared(authorityKeyIdentifiers, id, () => {
-    return { oid: oids.authorityKeyIdentifier, critical: false, value: der.sequence(der.implicit(0, id)) };
+    return { oid: oids.authorityKeyIdentifier, critical: false, value: encodeAuthorityKeyIdentifier(id) };
   });
+}
+
+/** The value of `authorityKeyIdentifierExtension`. */
+export function encodeAuthorityKeyIdentifier(id: Uint8Array): Uint8Array {
+  return der.sequence(der.implicit(0, id));
 }
 
 const authorityKeyIdentifiers = new WeakMap<Uint8Array, Extension>();
 
 /** CRLDistributionPoints (RFC 5280 §4.2.1.13): one point with one fullName URI, not critical. */
 export function crlDistributionPointExtension(url: string): Extension {
-  const fullName = der.implicitConstructed(0, der.implicit(6, der.ia5Content(url)));
-  const point = der.sequence(der.explicit(0, fullName));
-  return { oid: oids.crlDistributionPoints, critical: false, value: der.sequence(point) };
+  let extension = distributionPoints.get(url);
+  if (extension === undefined) {
+    const fullName = der.implicitConstructed(0, der.implicit(6, der.ia5Content(url)));
+    const point = der.sequence(der.explicit(0, fullName));
+    extension = { oid: oids.crlDistributionPoints, critical: false, value: der.sequence(point) };
+    encodedExtensions.set(extension, encodeAnew(extension));
+    distributionPoints.set(url, extension);
+    if (distributionPoints.size > distributionPointsMax) oldestPointOut();
+  }
+  return extension;
 }
+
+/** Thousands of certificates name the same CRL. */
+const distributionPoints = new Map<string, Extension>();
+const distributionPointsMax = 64;
+const oldestPointOut = oldestOut(distributionPoints);
 
 /** NameConstraints (RFC 5280 §4.2.1.10), critical; `minimum` is 0 and `maximum` absent. At least one subtree. */
 export function nameConstraintsExtension(constraints: NameConstraints): Extension {

@@ -66,12 +66,16 @@ export interface TbsCertificate {
   readonly extensions: readonly Extension[];
 }
 
-/** `fingerprint` is the SHA-256 of `der` in lower-case hex. `signature` is the BIT STRING's content. */
-export interface Certificate {
+/** A certificate to be linted, which is handed to nobody and known by no fingerprint. `signature` is the BIT STRING's content. */
+export interface CandidateCertificate {
   readonly der: Uint8Array;
   readonly tbs: TbsCertificate;
   readonly signatureAlgorithmDer: Uint8Array;
   readonly signature: Uint8Array;
+}
+
+/** `fingerprint` is the SHA-256 of `der` in lower-case hex. */
+export interface Certificate extends CandidateCertificate {
   readonly fingerprint: string;
 }
 
@@ -92,6 +96,12 @@ export function parseTbsCertificate(der: Uint8Array): TbsCertificate {
  * (RFC 5280 §4.1.1.2), since only the one inside is signed. Throws MalformedError and nothing else.
  */
 export function parseCertificate(der: Uint8Array): Certificate {
+  const { der: bytes, signature, signatureAlgorithmDer, tbs } = parseCandidate(der);
+  return { der: bytes, tbs, signatureAlgorithmDer, signature, fingerprint: sha256Hex(bytes) };
+}
+
+/** As `parseCertificate`, without the fingerprint. */
+export function parseCandidate(der: Uint8Array): CandidateCertificate {
   const cursor = openDer(der);
   const bytes = cursor.bytes;
   const fields = readSequence(cursor);
@@ -103,7 +113,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
   if (Buffer.compare(signatureAlgorithmDer, tbs.signatureAlgorithmDer) !== 0) {
     throw new MalformedError('der-malformed', 'the signature algorithm outside is not the one inside', start);
   }
-  return { der: bytes, tbs, signatureAlgorithmDer, signature, fingerprint: sha256Hex(bytes) };
+  return { der: bytes, tbs, signatureAlgorithmDer, signature };
 }
 
 /** A certificate whose TBSCertificate is not looked into. */

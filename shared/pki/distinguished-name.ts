@@ -143,8 +143,11 @@ export function encodeDistinguishedName(text: string): Uint8Array {
 /** DER of a name of one common name (UTF8String), or of no attribute at all for undefined. */
 export function encodeCommonNameOnly(commonName: string | undefined): Uint8Array {
   if (commonName === undefined) return sequence();
-  return sequence(set(sequence(oid(oids.commonName), encodeValue(formsByType.get(oids.commonName), commonName))));
+  return sequence(set(sequence(commonNameType, encodeValue(commonNameForm, commonName))));
 }
+
+const commonNameType = oid(oids.commonName);
+const commonNameForm = formsByType.get(oids.commonName);
 
 function splitUnescaped(text: string, separator: string): string[] {
   const parts: string[] = [];

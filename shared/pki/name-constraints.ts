@@ -120,18 +120,23 @@ function readText(cursor: DerCursor, tag: number): string {
 export function isNameWithinConstraints(name: GeneralName, constraints: NameConstraints): boolean {
   const { permitted, excluded } = constraints;
   const kind = subtreeKind(name);
-  const permittedOfKind = permitted.filter((subtree) => subtree.kind === kind);
-  const excludedOfKind = excluded.filter((subtree) => subtree.kind === kind);
-  if (permittedOfKind.length + excludedOfKind.length === 0) return true;
+  const ofKind = (subtree: GeneralSubtree) => subtree.kind === kind;
+  const isPermittedKind = permitted.some(ofKind);
+  if (!isPermittedKind && !excluded.some(ofKind)) return true;
   if (kind === 'other' || (name.kind === 'uri' && uriHost(name.value) === undefined)) return false;
-  if (excludedOfKind.some((subtree) => isInside(name, subtree))) return false;
-  return permittedOfKind.length === 0 || permittedOfKind.some((subtree) => isInside(name, subtree));
+  // A name lies inside subtrees of its own kind only.
+  const holds = (subtree: GeneralSubtree) => isInside(name, subtree);
+  return !excluded.some(holds) && (!isPermittedKind || permitted.some(holds));
 }
 
 /** Whether a subject obeys the constraints of kind `directory`; the empty subject always does (RFC 5280 §4.2.1.10). */
 export function isSubjectWithinConstraints(subjectDer: Uint8Array, constraints: NameConstraints): boolean {
-  if (subjectDer.length <= 2) return true;
+  if (subjectDer.length <= 2 || !constrainsDirectoryNames(constraints)) return true;
   return isNameWithinConstraints({ kind: 'directory', der: der.explicit(4, subjectDer) }, constraints);
+}
+
+function constrainsDirectoryNames({ excluded, permitted }: NameConstraints): boolean {
+  return permitted.some(({ kind }) => kind === 'directory') || excluded.some(({ kind }) => kind === 'directory');
 }
 
 function subtreeKind(name: GeneralName): GeneralSubtree['kind'] {
@@ -149,7 +154,7 @@ function subtreeKind(name: GeneralName): GeneralSubtree['kind'] {
 
 function isInside(name: GeneralName, subtree: GeneralSubtree): boolean {
   if (name.kind === 'directory') return subtree.kind === 'directory' && isDirectoryInside(name.der, subtree.der);
-  if (subtree.kind === 'directory' || subtree.kind === 'other') return false;
+  if (subtree.kind === 'directory' || subtree.kind === 'other' || subtree.kind !== name.kind) return false;
   switch (name.kind) {
     case 'dns':
       return isDomainInside(name.value.toLowerCase(), subtree.value.toLowerCase());

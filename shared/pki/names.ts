@@ -15,7 +15,7 @@ import {
   skipElement,
   tags,
 } from './der/reader.ts';
-import { concat, implicit, sequence } from './der/writer.ts';
+import { concat, ia5Content, implicit, sequence } from './der/writer.ts';
 import { encodeAttributeType, readName } from './distinguished-name.ts';
 import { sha256Hex } from './hash.ts';
 import { formatIpAddress, parseIpAddress } from './ip-address.ts';
@@ -195,7 +195,7 @@ function encodeNameText(tagNumber: number, value: string): Uint8Array {
   if (!/^[\x20-\x7e]+$/.test(value)) {
     throw new MalformedError('name-malformed', 'a name has a character that is not printable ASCII');
   }
-  return implicit(tagNumber, Buffer.from(value, 'latin1'));
+  return implicit(tagNumber, ia5Content(value));
 }
 
 function assertNever(value: never): never {

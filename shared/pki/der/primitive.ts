@@ -240,11 +240,13 @@ function instant(bytes: Uint8Array, at: number, year: number): EpochMs {
   const minute = readDigits(bytes, at + 6, 2);
   const second = readDigits(bytes, at + 8, 2);
   const isLeapYear = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  const days = month === 2 ? (isLeapYear ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31;
+  const days =
+    month === 2 ? (isLeapYear ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
   if (month < 1 || month > 12 || day < 1 || day > days || hour > 23 || minute > 59 || second > 59) {
     throw new MalformedError('der-malformed', 'a time names no instant', at);
   }
-  // Date.UTC takes years 0 to 99 for 1900 to 1999, so the year is set by itself.
+  // Date.UTC takes years 0 to 99 for 1900 to 1999: there the year is set by itself.
+  if (year > 99) return Date.UTC(year, month - 1, day, hour, minute, second);
   return new Date(Date.UTC(2000, month - 1, day, hour, minute, second)).setUTCFullYear(year, month - 1, day);
 }
 

@@ -58,9 +58,14 @@ function wrap(identifier: number, content: Uint8Array): Uint8Array {
   return out;
 }
 
-function wrapParts(identifier: number, parts: readonly Uint8Array[]): Uint8Array {
+function lengthOf(parts: readonly Uint8Array[]): number {
   let length = 0;
   for (const part of parts) length += part.length;
+  return length;
+}
+
+function wrapParts(identifier: number, parts: readonly Uint8Array[]): Uint8Array {
+  const length = lengthOf(parts);
   const out = new Uint8Array(headerBytes(length) + length);
   let at = writeHeader(out, identifier, length);
   for (const part of parts) {
@@ -77,9 +82,7 @@ function contextNumber(n: number): number {
 
 /** The octets of all parts, one after the other, without a header. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const out = new Uint8Array(length);
+  const out = new Uint8Array(lengthOf(parts));
   let at = 0;
   for (const part of parts) {
     out.set(part, at);
@@ -175,10 +178,21 @@ export function oid(dotted: string): Uint8Array {
 
 const encoder = new TextEncoder();
 
+/** The octets of seven-bit text, undefined for any other: the texts of names are short, and a call of the encoder is not. */
+function asciiOctets(value: string): Uint8Array | undefined {
+  const octets = new Uint8Array(value.length);
+  for (let at = 0; at < value.length; at += 1) {
+    const unit = value.charCodeAt(at);
+    if (unit >= 0x80) return undefined;
+    octets[at] = unit;
+  }
+  return octets;
+}
+
 /** UTF8String. A lone surrogate has no UTF-8 form and is refused. */
 export function utf8String(value: string): Uint8Array {
   if (!value.isWellFormed()) throw new RangeError('not well-formed Unicode');
-  return wrap(tag.utf8String, encoder.encode(value));
+  return wrap(tag.utf8String, asciiOctets(value) ?? encoder.encode(value));
 }
 
 /** PrintableString; refuses characters outside its set (X.680 41.4). */
@@ -189,8 +203,9 @@ export function printableString(value: string): Uint8Array {
 
 /** The bare octets of an IA5String, for `implicit`; refuses what is not 7-bit. */
 export function ia5Content(value: string): Uint8Array {
-  if (!/^[\x00-\x7f]*$/.test(value)) throw new RangeError('not an IA5String');
-  return encoder.encode(value);
+  const octets = asciiOctets(value);
+  if (octets === undefined) throw new RangeError('not an IA5String');
+  return octets;
 }
 
 /** IA5String; refuses what is not 7-bit. */
@@ -211,6 +226,18 @@ export function nullValue(): Uint8Array {
 /** `[n] EXPLICIT`: the parts are complete TLVs. */
 export function explicit(n: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return wrapParts(tag.contextConstructed | contextNumber(n), parts);
+}
+
+/**
+ * `[n] EXPLICIT` SEQUENCE of already encoded elements, in parts for whatever holds it: so long a value is copied once, not once
+ * for each of its two headers.
+ */
+export function explicitSequenceParts(n: number, parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  const length = lengthOf(parts);
+  const headers = new Uint8Array(headerBytes(headerBytes(length) + length) + headerBytes(length));
+  const outer = writeHeader(headers, tag.contextConstructed | contextNumber(n), headerBytes(length) + length);
+  writeHeader(headers.subarray(outer), tag.sequence, length);
+  return [headers, ...parts];
 }
 
 /** `[n] IMPLICIT` of a primitive type: `content` is the bare content, without the header it would have had. */
