@@ -11,7 +11,12 @@ import { isEcdsaSignature, type SignatureAlgorithm } from './signature-algorithm
 const keyObjects = new WeakMap<SubjectPublicKey, KeyObject | 'used-once'>();
 
 /** As `verifySignature` is, or does what it does and something beside. */
-export type VerifySignature = typeof verifySignature;
+export type VerifySignature = (
+  algorithm: SignatureAlgorithm,
+  publicKey: SubjectPublicKey,
+  message: Uint8Array,
+  signature: Uint8Array,
+) => Promise<boolean>;
 
 /**
  * Whether a signature over `message` verifies under `publicKey`: ECDSA (strict DER), RSA PKCS #1 v1.5, RSASSA-PSS or
@@ -19,19 +24,19 @@ export type VerifySignature = typeof verifySignature;
  * those prove nothing, and a huge key is not worked with. Runs on the thread pool. Rejects only when the runtime's
  * cryptography fails as such.
  */
-export async function verifySignature(
-  algorithm: SignatureAlgorithm,
-  publicKey: SubjectPublicKey,
-  message: Uint8Array,
-  signature: Uint8Array,
-): Promise<boolean> {
+export const verifySignature: VerifySignature = createVerifySignature(verifyOnPool);
+
+/** The same, with the arithmetic done by `compute`, which is asked only about what passed every other judgement. */
+export function createVerifySignature(compute: VerifySignature): VerifySignature {
+  return async (algorithm, publicKey, message, signature) =>
+    isVerifiable(algorithm, publicKey, signature) && compute(algorithm, publicKey, message, signature);
+}
+
+function isVerifiable(algorithm: SignatureAlgorithm, publicKey: SubjectPublicKey, signature: Uint8Array): boolean {
   if (!fits(algorithm, publicKey.info) || evaluateKey(publicKey, algorithm).length > 0) return false;
-  if (publicKey.info.kind === 'ec') {
-    const scalarBytes = fieldBytesOf(publicKey.info.curve);
-    if (scalarBytes === undefined || !isEcdsaSignature(signature, scalarBytes)) return false;
-  }
-  const key = keyFor(publicKey);
-  return key !== undefined && verifyOnPool(algorithm, key, message, signature);
+  if (publicKey.info.kind !== 'ec') return true;
+  const scalarBytes = fieldBytesOf(publicKey.info.curve);
+  return scalarBytes !== undefined && isEcdsaSignature(signature, scalarBytes);
 }
 
 function fits(algorithm: SignatureAlgorithm, key: PublicKeyInfo): boolean {
@@ -65,32 +70,42 @@ function keyFor(publicKey: SubjectPublicKey): KeyObject | string | undefined {
   }
 }
 
-// OpenSSL refuses some keys and signatures by throwing: nothing can have been signed with those.
-function isOpenSslError(error: unknown): boolean {
+/** OpenSSL refuses some keys and signatures by throwing: nothing can have been signed with those. */
+export function isOpenSslError(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && code.startsWith('ERR_OSSL');
 }
 
-function verifyOnPool(
+/** The arithmetic alone, on the thread pool: for what was judged already. */
+export async function verifyOnPool(
   algorithm: SignatureAlgorithm,
-  key: KeyObject | string,
+  publicKey: SubjectPublicKey,
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
-  const hash = 'hash' in algorithm ? algorithm.hash : null;
-  const input =
-    algorithm.kind === 'rsa-pss'
-      ? ({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: algorithm.saltBytes } as
-          | VerifyKeyObjectInput
-          | VerifyPublicKeyInput)
-      : key;
+  const key = keyFor(publicKey);
+  if (key === undefined) return false;
+  const input = verifyInput(key, algorithm.kind === 'rsa-pss' ? algorithm.saltBytes : undefined);
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => (isOpenSslError(error) ? resolve(false) : reject(error));
     try {
-      verify(hash, message, input, signature, (error, verified) => (error === null ? resolve(verified) : fail(error)));
+      verify('hash' in algorithm ? algorithm.hash : null, message, input, signature, (error, verified) =>
+        error === null ? resolve(verified) : fail(error),
+      );
     } catch (error) {
       // A key as PEM is read before the work goes to the pool.
       fail(error);
     }
   });
+}
+
+/** What `crypto.verify` takes for a key; with the length of its salt where the signature is RSASSA-PSS. */
+export function verifyInput(
+  key: KeyObject | string,
+  pssSaltBytes: number | undefined,
+): KeyObject | string | VerifyKeyObjectInput | VerifyPublicKeyInput {
+  if (pssSaltBytes === undefined) return key;
+  return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: pssSaltBytes } as
+    | VerifyKeyObjectInput
+    | VerifyPublicKeyInput;
 }

@@ -7,8 +7,8 @@ import type { QueueConsumer, WorkQueue } from '../../issuance/ports.ts';
 import type { CrlReader } from '../../issuance/publish-crls.ts';
 import { createRequestReader } from '../../issuance/request-reader.ts';
 import type { CertificateSearch } from '../../issuance/search-certificates.ts';
-import { verifySignature } from '../../pki/verify-signature.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
+import { createCryptoThread } from '../crypto-thread/crypto-thread.ts';
 import { createFileCrlObjects } from '../files/crl-objects.ts';
 import { createPace, pacedBy } from '../sqlite/pace.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
@@ -38,9 +38,12 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
   const hierarchy = readHierarchy(environment.hierarchyFile);
   const pace = createPace();
   const paced: NonNullable<Stack['paced']> = (call) => pacedBy(pace, call);
-  const verify = paced(verifySignature);
   const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock, early: true, pace });
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
+  const cryptography = createCryptoThread({
+    onEnd: (error) => logger.warn('the thread for signatures has ended: the pool does its work for now', { error }),
+  });
+  const verify = paced(cryptography.verify);
   const queues = new Map<string, WorkQueue & QueueConsumer>();
   const queue = (name: string) => {
     let found = queues.get(name);
@@ -84,7 +87,10 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     deadLetters: store.deadLetters,
     queue,
     walBytes: () => store.stats().walBytes,
-    close: async () => store.close(),
+    async close() {
+      await cryptography.close();
+      store.close();
+    },
   };
 }
 
