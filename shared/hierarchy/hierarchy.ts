@@ -57,6 +57,26 @@ export function pathToRoot(hierarchy: Hierarchy, id: string): readonly Authority
   return path;
 }
 
+/** The issuance CA of a profile, its issuer and so on to the root: the same array each time, empty for a profile of no CA. */
+export function issuingPath(hierarchy: Hierarchy, profile: string): readonly Authority[] {
+  let paths = issuingPaths.get(hierarchy);
+  if (paths === undefined) {
+    paths = new Map();
+    issuingPaths.set(hierarchy, paths);
+  }
+  let path = paths.get(profile);
+  if (path === undefined) {
+    const issuer = authorityOfProfile(hierarchy, profile);
+    if (issuer === undefined) return [];
+    path = pathToRoot(hierarchy, issuer.id);
+    paths.set(profile, path);
+  }
+  return path;
+}
+
+/** By the names of profiles that a CA issues, which the hierarchy bounds. */
+const issuingPaths = new WeakMap<Hierarchy, Map<string, readonly Authority[]>>();
+
 /** The root of a hierarchy, of which there is exactly one. */
 export function rootOf(hierarchy: Hierarchy): Authority {
   const root = hierarchy.authorities.find((authority) => authority.tier === 'root');

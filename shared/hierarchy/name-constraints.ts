@@ -14,7 +14,8 @@ export function dnsInSubtree(name: string, subtree: string): boolean {
   const lower = name.toLowerCase();
   const base = lower.startsWith('*.') ? lower.slice(2) : lower;
   const tree = subtree.toLowerCase();
-  return base === tree || base.endsWith(`.${tree}`);
+  if (!base.endsWith(tree)) return false;
+  return base.length === tree.length || base[base.length - tree.length - 1] === '.';
 }
 
 /** Whether a host is exactly the subtree's, or, of a subtree with a leading dot, has labels before it. */

@@ -4,8 +4,9 @@
  */
 import type { CertificationRequest, KeyUsageName } from '../pki/certification-request.ts';
 import { oids } from '../pki/oids.ts';
-import { describeOid, extendedKeyUsageOid, extensionName, extensionOid } from './extension-names.ts';
+import { describeOid, extensionName } from './extension-names.ts';
 import type { Profile } from './model.ts';
+import { oidsOfProfile } from './profile-oids.ts';
 import type { PolicyViolation } from './violation.ts';
 
 export interface ExtensionsDecision {
@@ -15,7 +16,7 @@ export interface ExtensionsDecision {
 }
 
 export function evaluateExtensions(profile: Profile, request: CertificationRequest): ExtensionsDecision {
-  const dropOids = new Set(profile.requestedExtensions.drop.map((entry) => extensionOid(entry) ?? entry));
+  const dropOids = oidsOfProfile(profile).dropped;
   const violations: PolicyViolation[] = [];
   const dropped: string[] = [];
   for (const { oid } of request.extensions) {
@@ -70,7 +71,7 @@ function evaluateKeyUsage(profile: Profile, asked: readonly KeyUsageName[]): Pol
 const purposesShownMax = 8;
 
 function evaluateExtendedKeyUsage(profile: Profile, asked: readonly string[]): PolicyViolation[] {
-  const allowed = profile.extendedKeyUsage.map(extendedKeyUsageOid);
+  const allowed = oidsOfProfile(profile).purposes;
   const refused = asked.filter((oid) => !allowed.includes(oid));
   if (refused.length === 0) return [];
   const shown = refused.slice(0, purposesShownMax).map(describeOid).join(', ');

@@ -28,18 +28,23 @@ export function evaluateNames(
     ];
   }
   const seen = new Map<string, number>();
-  const each = names.flatMap((name, index) => {
+  const found: PolicyViolation[] = [];
+  for (const [index, name] of names.entries()) {
     const field = `${subjectAltName}[${index}]`;
     // Of kinds that no profile allows each name is refused anyway, so that it stands twice adds nothing.
-    if (name.kind === 'dns' || name.kind === 'uri' || name.kind === 'ip') {
+    if (names.length > 1 && (name.kind === 'dns' || name.kind === 'uri' || name.kind === 'ip')) {
       const key = nameKey(name);
       const before = seen.get(key);
-      if (before !== undefined) return [duplicate(name, field, before)];
+      if (before !== undefined) {
+        found.push(duplicate(name, field, before));
+        continue;
+      }
       seen.set(key, index);
     }
-    return evaluateName(profile, name, field, scope, path);
-  });
-  return [...each, ...evaluateCounts(profile, names)];
+    found.push(...evaluateName(profile, name, field, scope, path));
+  }
+  found.push(...evaluateCounts(profile, names));
+  return found;
 }
 
 function violation(code: PolicyViolationCode, field: string, message: string, reference: string): PolicyViolation {
@@ -101,7 +106,8 @@ function evaluateDnsName(
     return found;
   }
   const name: GeneralName = { kind: 'dns', value: judged };
-  return [...found, ...outOfScope(scope, name, field), ...outsideConstraints(path, name, field)];
+  found.push(...outOfScope(scope, name, field), ...outsideConstraints(path, name, field));
+  return found;
 }
 
 function evaluateSpiffeId(
@@ -148,24 +154,23 @@ function kindNotAllowed(profile: Profile, name: GeneralName, field: string): Pol
 
 function evaluateCounts(profile: Profile, names: readonly GeneralName[]): PolicyViolation[] {
   const found: PolicyViolation[] = [];
-  const count = (kind: GeneralName['kind']) => names.filter((name) => name.kind === kind).length;
+  const asked = { dns: 0, ip: 0, uri: 0 };
+  for (const { kind } of names) if (kind === 'dns' || kind === 'ip' || kind === 'uri') asked[kind] += 1;
   const { dns, ip, spiffe } = profile.names;
-  const limits = [
-    { word: 'DNS names', asked: count('dns'), limit: dns, field: 'names.dns' },
-    { word: 'IP addresses', asked: count('ip'), limit: ip, field: 'names.ip' },
-  ];
-  for (const { word, asked, limit, field } of limits) {
-    if (limit === undefined || asked <= limit.countMax) continue;
-    const message = `${asked} ${word} are asked for; at most ${limit.countMax} are allowed`;
+  const tooMany = (word: string, count: number, limit: { readonly countMax: number } | undefined, field: string) => {
+    if (limit === undefined || count <= limit.countMax) return;
+    const message = `${count} ${word} are asked for; at most ${limit.countMax} are allowed`;
     found.push(violation('names-too-many', subjectAltName, message, profileField(profile, `${field}.countMax`)));
-  }
+  };
+  tooMany('DNS names', asked.dns, dns, 'names.dns');
+  tooMany('IP addresses', asked.ip, ip, 'names.ip');
   const dnsCountMin = dns?.countMin ?? 0;
-  if (count('dns') < dnsCountMin) {
-    const message = `${count('dns')} DNS names are asked for; at least ${dnsCountMin} must be`;
+  if (asked.dns < dnsCountMin) {
+    const message = `${asked.dns} DNS names are asked for; at least ${dnsCountMin} must be`;
     found.push(violation('names-missing', subjectAltName, message, profileField(profile, 'names.dns.countMin')));
   }
-  if (spiffe !== undefined && count('uri') !== spiffe.countExactly) {
-    const message = `${count('uri')} URI names are asked for; an X509-SVID has exactly one`;
+  if (spiffe !== undefined && asked.uri !== spiffe.countExactly) {
+    const message = `${asked.uri} URI names are asked for; an X509-SVID has exactly one`;
     found.push(violation('spiffe-id-count', subjectAltName, message, 'SPIFFE X509-SVID §2'));
   }
   return found;

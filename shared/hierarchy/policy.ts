@@ -8,12 +8,12 @@ import type { EpochMs } from '../pki/epoch.ts';
 import { evaluateKey } from '../pki/key-policy.ts';
 import type { GeneralName } from '../pki/names.ts';
 import { addDuration, type Duration, durationMs, hourMs } from './duration.ts';
-import { extendedKeyUsageOid } from './extension-names.ts';
-import { authorityOfProfile, pathToRoot } from './hierarchy.ts';
+import { issuingPath } from './hierarchy.ts';
 import type { Hierarchy, Profile } from './model.ts';
 import { evaluateExtensions } from './policy-extensions.ts';
 import { evaluateNames } from './policy-names.ts';
 import { printable } from './printable.ts';
+import { oidsOfProfile } from './profile-oids.ts';
 import type { EnrolmentScope } from './scope.ts';
 import type { PolicyViolation } from './violation.ts';
 
@@ -80,14 +80,15 @@ export function evaluateRequest(
   now: EpochMs,
   issuerNotAfter?: EpochMs,
 ): PolicyDecision {
-  const authority = authorityOfProfile(hierarchy, profile.name);
+  const path = issuingPath(hierarchy, profile.name);
+  const authority = path[0];
   if (authority === undefined) throw new Error(`invariant: no CA issues the profile ${profile.name}`);
   const extensions = evaluateExtensions(profile, request);
   const violations = [
     ...evaluateProfileScope(profile, scope),
     ...evaluateAttributes(request),
     ...evaluateSubjectKey(profile, request),
-    ...evaluateNames(profile, request.names, scope, pathToRoot(hierarchy, authority.id)),
+    ...evaluateNames(profile, request.names, scope, path),
     ...extensions.violations,
     ...evaluateValidity(profile, now, issuerNotAfter),
   ];
@@ -164,37 +165,37 @@ function bounded(violations: readonly PolicyViolation[]): readonly PolicyViolati
   });
 }
 
-/** Object identifiers of the purposes of a profile, the same array each time. */
-const purposes = new WeakMap<Profile, readonly string[]>();
-
-function purposesOf(profile: Profile): readonly string[] {
-  let known = purposes.get(profile);
-  if (known === undefined) {
-    known = profile.extendedKeyUsage.map(extendedKeyUsageOid);
-    purposes.set(profile, known);
-  }
-  return known;
-}
-
 function makeTemplate(
   profile: Profile,
   caId: string,
   asked: readonly GeneralName[],
   droppedExtensions: readonly string[],
 ): CertificateTemplate {
-  const names = asked.map((name) => (name.kind === 'dns' ? { ...name, value: name.value.toLowerCase() } : name));
-  const first = names.flatMap((name) => (name.kind === 'dns' ? [name.value] : [])).at(0);
+  const names = asked.map(inLowerCase);
+  const first = firstDnsName(names);
   const isNamed =
     profile.subject === 'first-dns-name' && first !== undefined && first.length <= commonNameCharactersMax;
-  return {
+  const template = {
     profile: profile.name,
     caId,
-    ...(isNamed ? { commonName: first } : {}),
     names,
     sanCritical: !isNamed,
     keyUsage: profile.keyUsage,
-    extendedKeyUsage: purposesOf(profile),
+    extendedKeyUsage: oidsOfProfile(profile).purposes,
     validity: profile.validity,
     droppedExtensions,
   };
+  return isNamed ? { ...template, commonName: first } : template;
+}
+
+function firstDnsName(names: readonly GeneralName[]): string | undefined {
+  for (const name of names) if (name.kind === 'dns') return name.value;
+  return undefined;
+}
+
+/** A DNS name as certificates carry it; any other as it is. */
+function inLowerCase(name: GeneralName): GeneralName {
+  if (name.kind !== 'dns') return name;
+  const value = name.value.toLowerCase();
+  return value === name.value ? name : { ...name, value };
 }

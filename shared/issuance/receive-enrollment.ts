@@ -97,7 +97,8 @@ export async function receiveEnrollment(
     policyVersion: hierarchy.policyVersion,
     caId: authority.id,
     generation: issuer.generation,
-    csrDer,
+    // The object the reader knows its bytes by.
+    csrDer: request.der,
     csrSha256,
     spkiSha256: request.publicKey.sha256,
     keyType: request.publicKey.keyType,

@@ -1,5 +1,6 @@
 import { type CertificationRequest, parseCertificationRequest } from '../pki/certification-request.ts';
 import { sha256Hex } from '../pki/hash.ts';
+import { oldestOut } from '../pki/oldest-first.ts';
 import { verifyPossession } from '../pki/possession.ts';
 import { type VerifySignature, verifySignature } from '../pki/verify-signature.ts';
 
@@ -37,35 +38,34 @@ export function createRequestReader(options: RequestReaderOptions = {}): Request
     rememberedMax = rememberedMaxDefault,
     rememberedBytesMax = rememberedBytesMaxDefault,
   } = options;
-  /** Oldest first. */
-  const proven = new Map<string, { readonly read: ReadRequest; readonly bytes: number }>();
+  const proven = new Map<string, ReadRequest>();
+  const oldestProven = oldestOut(proven);
   let bytesTotal = 0;
-  /** Of bytes that were read here and are still the same object: nobody writes to them any more. */
-  const readBefore = new WeakMap<Uint8Array, ReadRequest>();
+  /** The same ones, found by bytes that are still the same object: nobody writes to them any more. */
+  const provenBytes = new Map<Uint8Array, ReadRequest>();
 
   function remember(read: ReadRequest): void {
-    const bytes = read.request.der.length;
-    if (proven.has(read.csrSha256) || bytes > rememberedBytesMax || rememberedMax === 0) return;
-    proven.set(read.csrSha256, { read, bytes });
-    bytesTotal += bytes;
-    for (const [digest, oldest] of proven) {
-      if (proven.size <= rememberedMax && bytesTotal <= rememberedBytesMax) return;
-      proven.delete(digest);
-      bytesTotal -= oldest.bytes;
+    const { der } = read.request;
+    if (proven.has(read.csrSha256) || der.length > rememberedBytesMax || rememberedMax === 0) return;
+    proven.set(read.csrSha256, read);
+    provenBytes.set(der, read);
+    bytesTotal += der.length;
+    while (proven.size > rememberedMax || bytesTotal > rememberedBytesMax) {
+      const oldest = oldestProven()!.request.der;
+      provenBytes.delete(oldest);
+      bytesTotal -= oldest.length;
     }
   }
 
   return {
     read(csrDer) {
-      const known = readBefore.get(csrDer);
+      const known = provenBytes.get(csrDer);
       if (known !== undefined) return known;
       const csrSha256 = sha256Hex(csrDer);
-      const read = proven.get(csrSha256)?.read ?? { request: parseCertificationRequest(csrDer), csrSha256 };
-      readBefore.set(csrDer, read);
-      return read;
+      return proven.get(csrSha256) ?? { request: parseCertificationRequest(csrDer), csrSha256 };
     },
     async provesPossession(read) {
-      if (proven.get(read.csrSha256)?.read === read) return true;
+      if (proven.get(read.csrSha256) === read) return true;
       const isProven = await verifyPossession(read.request, verify);
       if (isProven) remember(read);
       return isProven;

@@ -17,6 +17,7 @@ export function isWildcard(value: string): boolean {
 export function dnsNameFault(value: string): string | undefined {
   if (value.length === 0) return 'a DNS name is not empty';
   if (value.length > nameCharactersMax) return 'a DNS name has at most 253 characters';
+  if (isPlain(value)) return undefined;
   const labels = (value.startsWith('*.') ? value.slice(2) : value).split('.');
   for (const label of labels) {
     const fault = labelFault(label);
@@ -25,6 +26,39 @@ export function dnsNameFault(value: string): string | undefined {
   // RFC 1123 §2.1: the highest label is alphabetic, which keeps host names and addresses apart.
   if (/^[0-9]+$/.test(labels.at(-1)!)) return 'the last label of a DNS name is not all digits';
   return undefined;
+}
+
+// What most names are, seen in one pass: labels of letters, digits and single hyphens between them, the last with a letter
+// first. It is without fault; what any other name is, is looked at label by label.
+function isPlain(value: string): boolean {
+  let labelStart = 0;
+  let before = dot;
+  for (let at = 0; at < value.length; at++) {
+    const unit = value.charCodeAt(at);
+    if (unit === hyphen || unit === dot) {
+      if (before === hyphen || before === dot) return false;
+      if (unit === dot) {
+        if (at - labelStart > labelCharactersMax) return false;
+        labelStart = at + 1;
+      }
+    } else if (!isLetter(unit) && !isDigit(unit)) {
+      return false;
+    }
+    before = unit;
+  }
+  const endsInLabel = before !== hyphen && before !== dot && value.length - labelStart <= labelCharactersMax;
+  return endsInLabel && isLetter(value.charCodeAt(labelStart));
+}
+
+const hyphen = 0x2d;
+const dot = 0x2e;
+
+function isLetter(unit: number): boolean {
+  return (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x41 && unit <= 0x5a);
+}
+
+function isDigit(unit: number): boolean {
+  return unit >= 0x30 && unit <= 0x39;
 }
 
 function labelFault(label: string): string | undefined {
