@@ -35,6 +35,7 @@ export async function multiplyIssued(path: string, rows: number, onProgress: (do
       database.exec('COMMIT');
       onProgress(end);
     }
+    database.exec('UPDATE index_mark SET change = (SELECT max(change) FROM history)');
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
   } finally {
     database.close();
@@ -54,7 +55,17 @@ interface Template {
 }
 
 /** Tables with a row or several of an issuance, by its number; and those by what it holds. */
-const byIssuance = ['issuances', 'requests', 'intents', 'certificates', 'certificate_names', 'serials', 'history'];
+const byIssuance = [
+  'issuances',
+  'requests',
+  'intents',
+  'certificates',
+  'certificate_names',
+  'certificate_fingerprints',
+  'certificate_keys',
+  'serials',
+  'history',
+];
 
 function readTemplates(database: DatabaseSync): readonly Template[] {
   const issued = database

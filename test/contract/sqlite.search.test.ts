@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { createCertificateSearch } from '../../shared/adapters/sqlite/certificate-search.ts';
+import { guarded } from '../../shared/adapters/sqlite/guarded.ts';
 import { searchTexts } from '../../shared/issuance/search-certificates.ts';
 import { disposable } from '../support/disposable.ts';
 import { dayMs, guideTo, ledgerTime } from '../support/ledger-fixtures.ts';
@@ -12,7 +13,7 @@ async function openSearch(lookedAt: number) {
   const own = new DatabaseSync(h.path, { readOnly: true });
   return {
     ...h,
-    search: createCertificateSearch(own, lookedAt),
+    search: guarded(createCertificateSearch(own, lookedAt), h.indexed),
     async close() {
       own.close();
       await h.close();
@@ -41,6 +42,7 @@ describe('what a search asks SQLite', () => {
     await using h = disposable(await openHarness('file'));
     const { certificate, issuance } = await guideTo('issued', h, { certificate: { notAfter: ledgerTime + dayMs } });
     await guideTo('issued', h, { issuance: { caId: 'workloads', owner: 'plant-8' } });
+    await h.indexed();
     const own = new DatabaseSync(h.path, { readOnly: true });
     const prepared: string[] = [];
     const search = createCertificateSearch(listening(own, prepared));

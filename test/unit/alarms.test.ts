@@ -254,7 +254,7 @@ const provocations: Readonly<Record<AlarmName, Provoke>> = {
   }),
   'wal-large': inspecting(async () => ({ walBytes: () => 300 * 1024 * 1024 })),
   'storage-full': requesting(async () => {
-    const h = await openHarness('file', { pageCountMax: 60 });
+    const h = await openHarness('file', { pageCountMax: 70 });
     try {
       const names = { dns: ['x'.repeat(300_000)], spiffe: [], ip: [] };
       await h.credentials.create(newCredential({ names }));

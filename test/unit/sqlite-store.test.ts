@@ -85,7 +85,7 @@ describe('the state file', () => {
   });
 
   it('answers storage-full when it may not grow, and keeps what it had (storage-full)', async () => {
-    const store = openSqliteStore({ path, clock: () => ledgerTime, pageCountMax: 60 });
+    const store = openSqliteStore({ path, clock: () => ledgerTime, pageCountMax: 70 });
     opened.push(store);
     const credential = newCredential();
     await store.credentials.create(credential);

@@ -3,16 +3,17 @@ import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
 import { encodeIntent } from '../ledger/intent-document.ts';
 import { createContactNotes } from './contact-samples.ts';
 import type { Draft, HistoryLine } from './drafts.ts';
+import type { LateIndexes } from './late-indexes.ts';
 
 type Prepare = (sql: string) => StatementSync;
 
 /** Makes the function that writes what a draft has that its rows have not, inside a transaction. */
-export function createDraftWriter(database: DatabaseSync): (draft: Draft) => void {
+export function createDraftWriter(database: DatabaseSync, late: LateIndexes): (draft: Draft) => void {
   const prepare: Prepare = (sql) => database.prepare(sql);
   const add = createAdd(prepare);
   const update = createUpdate(prepare);
   const writeIntent = createWriteIntent(prepare);
-  const addCertificate = createAddCertificate(prepare);
+  const addCertificate = createAddCertificate(prepare, late);
   const writeLines = createWriteLines(prepare);
   return (draft) => {
     const { base, issuance, lines, record } = draft;
@@ -140,11 +141,10 @@ function createWriteIntent(
 }
 
 /** One that was not asked for in this form is withheld: found by its issuance only. */
-function createAddCertificate(prepare: Prepare): (issuance: number, record: IssuanceRecord) => void {
+function createAddCertificate(prepare: Prepare, late: LateIndexes): (issuance: number, record: IssuanceRecord) => void {
   const add = prepare(`INSERT INTO certificates (issuance, der, not_before, not_after, fingerprint, spki_sha256)
     VALUES (?, ?, ?, ?, ?, ?)`);
   const withhold = prepare('INSERT INTO certificates (issuance, der) VALUES (?, ?)');
-  const addName = prepare('INSERT INTO certificate_names (name, issuance) VALUES (?, ?) ON CONFLICT DO NOTHING');
   const noteContact = createContactNotes(prepare);
   return (issuance, record) => {
     const { certificateDer, fingerprint, names, notAfter, notBefore, receivedAt: at } = record;
@@ -153,7 +153,7 @@ function createAddCertificate(prepare: Prepare): (issuance: number, record: Issu
       return;
     }
     add.run(issuance, certificateDer!, notBefore!, notAfter!, fingerprint, record.spkiSha256);
-    for (const name of names) addName.run(name, issuance);
+    late.issued(issuance, record);
     const [name] = names;
     const { caId, credentialId, fleet, owner, profile } = record;
     if (name !== undefined) noteContact({ caId, fleet, owner, profile, name, credentialId, at, notAfter: notAfter! });

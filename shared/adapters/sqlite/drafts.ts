@@ -2,8 +2,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import { issuanceIdOf, parseIssuanceId } from '../../issuance/ids.ts';
 import type { IssuanceRecord, NewIssuance } from '../../issuance/issuance-record.ts';
 import type { IssuanceState } from '../../issuance/issuance-state.ts';
+import type { CommitQueue } from './commit-queue.ts';
 import { createDraftWriter } from './draft-writer.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
+import type { LateIndexes } from './late-indexes.ts';
 import type { RecordMemory, Remembered } from './record-memory.ts';
 import type { Gathered } from './transaction.ts';
 
@@ -36,14 +38,18 @@ export interface Drafts extends Gathered {
   /** Whether there is something that the tables do not say yet: of this request, or at all. */
   has(requestId?: string): boolean;
   add(issuance: NewIssuance, detail: string): IssuanceRecord;
+  /** Writes all of them, and all that the late indexes lack, inside a transaction. */
+  complete(): void;
+  /** The same by a transaction of its own, when there is anything; resolves after COMMIT. */
+  completed(commits: CommitQueue): Promise<void>;
   /** Without a line the history does not change. */
   change(standing: Remembered, after: IssuanceRecord, line?: HistoryLine): void;
 }
 
-export function createDrafts(database: DatabaseSync, memory: RecordMemory): Drafts {
+export function createDrafts(database: DatabaseSync, memory: RecordMemory, late: LateIndexes): Drafts {
   const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
   const last = database.prepare('SELECT max(issuance) AS last FROM issuances');
-  const writer = createDraftWriter(database);
+  const writer = createDraftWriter(database, late);
   const drafts = new Map<string, Draft>();
   const requests = new Set<string>();
   let next: number | undefined;
@@ -64,6 +70,16 @@ export function createDrafts(database: DatabaseSync, memory: RecordMemory): Draf
   function clear(): void {
     drafts.clear();
     requests.clear();
+  }
+
+  function write(): void {
+    for (const draft of drafts.values()) writer(draft);
+    clear();
+  }
+
+  function complete(): void {
+    write();
+    late.complete();
   }
 
   return {
@@ -88,9 +104,10 @@ export function createDrafts(database: DatabaseSync, memory: RecordMemory): Draf
     },
     keep: () => undefined,
     drop: () => undefined,
-    write() {
-      for (const draft of drafts.values()) writer(draft);
-      clear();
+    write,
+    complete,
+    async completed(commits) {
+      if (drafts.size > 0 || late.has()) await commits.submit(complete, { plain: true });
     },
     committed: () => undefined,
     lost() {

@@ -12,6 +12,7 @@ import type { Counters } from './counters.ts';
 import type { CredentialCounts } from './credential-counts.ts';
 import type { Drafts } from './drafts.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
+import type { LateIndexes } from './late-indexes.ts';
 import { createMoves } from './moves.ts';
 import { createSerialReads } from './serial-reads.ts';
 
@@ -26,6 +27,7 @@ export interface LedgerParts {
   readonly counters: Counters;
   readonly credentialCounts: CredentialCounts;
   readonly drafts: Drafts;
+  readonly late: LateIndexes;
   /** See `SqliteStoreOptions`. */
   readonly early: boolean;
   /** Called after the commit that settles an issuance. */
@@ -41,7 +43,7 @@ export function createLedger(parts: LedgerParts): IssuanceLedger {
     advance: createAdvance(parts, touched),
     ...createReads(parts, touched),
     ...createSerialReads(database, () => writeDrafts(commits, drafts)),
-    ...createHolds(database, commits),
+    ...createHolds(parts),
     noteAttempts: createNoteAttempts(parts, touched),
     async counters(caId) {
       await commits.durable();
@@ -116,10 +118,10 @@ const callsRestOn: ReadonlySet<IssuanceState> = new Set(['intended', 'submitted'
  * then it counts as in flight, so that no second call can use it.
  */
 function createAdvance(
-  { database, commits, counters, drafts, early, onSettled }: LedgerParts,
+  { database, commits, counters, drafts, early, late, onSettled }: LedgerParts,
   touched: Touched,
 ): IssuanceLedger['advance'] {
-  const apply = createMoves(database, counters, drafts);
+  const apply = createMoves(database, counters, drafts, late);
   const inFlight = new Set<PreparedIssuance>();
 
   return async (transitions) => {
@@ -214,9 +216,12 @@ function createReads({ database, commits, drafts, early }: LedgerParts, touched:
   };
 }
 
-function createHolds(database: DatabaseSync, commits: CommitQueue): Pick<IssuanceLedger, 'holders' | 'releaseName'> {
-  const holdOf = database.prepare('SELECT owner, spki_sha256, held_at FROM name_holds WHERE name = ?');
-  const keyOf = database.prepare('SELECT owner, compromised_at FROM public_keys WHERE spki_sha256 = ?');
+function createHolds({
+  commits,
+  database,
+  drafts,
+  late,
+}: LedgerParts): Pick<IssuanceLedger, 'holders' | 'releaseName'> {
   const release = database.prepare('DELETE FROM name_holds WHERE name = ?');
   const addRelease = database.prepare(
     'INSERT INTO name_releases (name, owner, spki_sha256, held_at, released_at) VALUES (?, ?, ?, ?, ?)',
@@ -224,22 +229,21 @@ function createHolds(database: DatabaseSync, commits: CommitQueue): Pick<Issuanc
   return {
     async holders(names, spkiSha256) {
       invariant(names.length <= namesCountMax, 'out-of-bounds', `${names.length} names in one call`);
-      const holds = names.flatMap((name): NameHold[] => {
-        const row = holdOf.get(name);
-        if (row === undefined) return [];
-        return [
-          { name, owner: row.owner as string, spkiSha256: row.spki_sha256 as string, heldAt: row.held_at as number },
-        ];
-      });
-      const key = keyOf.get(spkiSha256);
+      const holds: NameHold[] = [];
+      for (const name of names) {
+        const hold = late.holdOf(name);
+        if (hold !== undefined) holds.push({ name, ...hold });
+      }
+      const key = late.keyOf(spkiSha256);
       if (key === undefined) return { names: holds, keyCompromised: false };
-      return { names: holds, keyOwner: key.owner as string, keyCompromised: key.compromised_at !== null };
+      return { names: holds, keyOwner: key.owner, keyCompromised: key.compromised };
     },
     releaseName: async (name, at) =>
       commits.submit(() => {
-        const row = holdOf.get(name);
-        if (row === undefined) return false;
-        addRelease.run(name, row.owner!, row.spki_sha256!, row.held_at!, at);
+        const hold = late.holdOf(name);
+        if (hold === undefined) return false;
+        drafts.complete();
+        addRelease.run(name, hold.owner, hold.spkiSha256, hold.heldAt, at);
         release.run(name);
         return true;
       }),

@@ -7,6 +7,7 @@ import { invariant } from '../ledger/ledger-fault.ts';
 import { issuanceIdOfTransition } from '../ledger/transition-checks.ts';
 import type { Counters } from './counters.ts';
 import type { Drafts } from './drafts.ts';
+import type { LateIndexes } from './late-indexes.ts';
 import { createMarkCompromised } from './public-keys.ts';
 import { recordAfter } from './record-after.ts';
 import type { Remembered } from './record-memory.ts';
@@ -29,12 +30,13 @@ export function createMoves(
   database: DatabaseSync,
   counters: Counters,
   drafts: Drafts,
+  late: LateIndexes,
 ): (transition: Transition) => AdvanceOutcome {
   const prepare: Prepare = (sql) => database.prepare(sql);
-  const approve = createApprove(prepare);
+  const approve = createApprove(late);
   const intend = createIntend(prepare);
   const issue = createIssue(prepare, counters);
-  const revoke = createRevoke(prepare, counters);
+  const revoke = createRevoke(prepare, counters, drafts.complete);
 
   function take(standing: Remembered, move: Transition): AdvanceOutcome {
     switch (move.to) {
@@ -64,32 +66,23 @@ export function createMoves(
   };
 }
 
-function createApprove(prepare: Prepare): Take<'approved'> {
-  const holdOf = prepare('SELECT owner, spki_sha256 FROM name_holds WHERE name = ?');
-  const keyOf = prepare('SELECT owner, compromised_at FROM public_keys WHERE spki_sha256 = ?');
-  const hold = prepare(
-    'INSERT INTO name_holds (name, owner, spki_sha256, held_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-  );
-  const ownKey = prepare(
-    'INSERT INTO public_keys (spki_sha256, owner, held_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-  );
-
+function createApprove(late: LateIndexes): Take<'approved'> {
   return ({ record }, { at }) => {
     const { names, owner, spkiSha256 } = record;
     const free: string[] = [];
     const held: string[] = [];
     for (const name of names) {
-      const holder = holdOf.get(name);
+      const holder = late.holdOf(name);
       if (holder === undefined) free.push(name);
-      else if (holder.owner !== owner || holder.spki_sha256 !== spkiSha256) held.push(name);
+      else if (holder.owner !== owner || holder.spkiSha256 !== spkiSha256) held.push(name);
     }
     if (held.length > 0) return { kind: 'held', names: held };
-    const key = keyOf.get(spkiSha256);
-    if (key !== undefined && key.compromised_at !== null) return { kind: 'key-compromised' };
+    const key = late.keyOf(spkiSha256);
+    if (key?.compromised === true) return { kind: 'key-compromised' };
     if (key !== undefined && key.owner !== owner) return { kind: 'key-of-another-owner' };
 
-    for (const name of free) hold.run(name, owner, spkiSha256, at);
-    if (key === undefined) ownKey.run(spkiSha256, owner, at);
+    late.hold(free, { owner, spkiSha256, heldAt: at });
+    if (key === undefined) late.own(spkiSha256, owner, at);
     return moved;
   };
 }
@@ -126,8 +119,8 @@ function createIssue(prepare: Prepare, counters: Counters): Take<'issued'> {
   };
 }
 
-function createRevoke(prepare: Prepare, counters: Counters): Take<'revoked'> {
-  const compromised = createMarkCompromised(prepare);
+function createRevoke(prepare: Prepare, counters: Counters, complete: () => void): Take<'revoked'> {
+  const compromised = createMarkCompromised(prepare, complete);
 
   return ({ record }, { at, reason }) => {
     const { notAfter, notBefore, owner, spkiSha256 } = record;

@@ -46,11 +46,15 @@ export function openSqliteReader(path: string): SqliteReader {
 function createReader(database: DatabaseSync): SqliteReader {
   const inOrder = database.prepare(`${recordQuery} ORDER BY i.issuance`);
   const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
-  const byFingerprint = database.prepare(`${recordQuery} WHERE c.fingerprint = ?`);
-  const byKey = database.prepare(`${recordQuery} WHERE c.spki_sha256 = ? ORDER BY i.issuance`);
-  const byName = database.prepare(
-    `${recordQuery} JOIN certificate_names m ON m.issuance = i.issuance WHERE m.name = ? ORDER BY i.issuance`,
-  );
+  // The indexes have all up to their mark; who is after it is asked one by one.
+  const found = (table: string, column: string, isIt: string) =>
+    database.prepare(`${recordQuery} WHERE i.issuance IN (SELECT issuance FROM ${table} WHERE ${column} = :is
+        UNION SELECT u.issuance FROM unindexed u JOIN certificates c ON c.issuance = u.issuance
+          JOIN requests r ON r.issuance = u.issuance WHERE ${isIt})
+      ORDER BY i.issuance`);
+  const byFingerprint = found('certificate_fingerprints', 'fingerprint', 'c.fingerprint = :is');
+  const byKey = found('certificate_keys', 'spki_sha256', 'c.spki_sha256 = :is');
+  const byName = found('certificate_names', 'name', ':is IN (SELECT value FROM json_each(r.names))');
   const changesOf = database.prepare(historyQuery);
   const queueCounts = database.prepare(`SELECT q.name, count(m.message) AS n FROM queues q
     LEFT JOIN messages m ON m.queue = q.queue GROUP BY q.queue`);
@@ -82,9 +86,9 @@ function createReader(database: DatabaseSync): SqliteReader {
         yield { issuanceId: recordOf(row).issuanceId, changes: changes(row.issuance) };
       }
     },
-    byFingerprint: (fingerprint) => records(byFingerprint.all(fingerprint)),
-    byKey: (spkiSha256) => records(byKey.all(spkiSha256)),
-    byName: (name) => records(byName.all(name)),
+    byFingerprint: (fingerprint) => records(byFingerprint.all({ is: fingerprint })),
+    byKey: (spkiSha256) => records(byKey.all({ is: spkiSha256 })),
+    byName: (name) => records(byName.all({ is: name })),
     counters: counters.read,
     authorities: () => authorities.all().map(authorityOf),
     frozenAuthorities: () => new Set(frozen.all().map((row) => row.ca_id as string)),

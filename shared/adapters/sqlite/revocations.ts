@@ -10,16 +10,21 @@ import {
 } from '../../issuance/revocation-ports.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
+import type { Drafts } from './drafts.ts';
 import { createMarkCompromised } from './public-keys.ts';
 
 /** Intents to revoke, and what the CRLs of a CA are made from. */
-export function createRevocations(database: DatabaseSync, commits: CommitQueue): RevocationStore & CrlSource {
-  return { ...createIntents(database, commits), ...createCrlSource(database, commits) };
+export function createRevocations(
+  database: DatabaseSync,
+  commits: CommitQueue,
+  drafts: Drafts,
+): RevocationStore & CrlSource {
+  return { ...createIntents(database, commits, drafts), ...createCrlSource(database, commits) };
 }
 
-function createIntents(database: DatabaseSync, commits: CommitQueue): RevocationStore {
-  const ofFingerprint = database.prepare(`SELECT i.request_id, i.ordinal FROM certificates c
-    JOIN issuances i ON i.issuance = c.issuance WHERE c.fingerprint = ? LIMIT 1`);
+function createIntents(database: DatabaseSync, commits: CommitQueue, drafts: Drafts): RevocationStore {
+  const ofFingerprint = database.prepare(`SELECT i.request_id, i.ordinal FROM certificate_fingerprints f
+    JOIN issuances i ON i.issuance = f.issuance WHERE f.fingerprint = ? LIMIT 1`);
   const columns = 'issuance_id AS issuanceId, reason, at, by_operator AS "by"';
   const add = database.prepare(
     'INSERT INTO revocation_intents (issuance_id, reason, at, by_operator) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -29,10 +34,11 @@ function createIntents(database: DatabaseSync, commits: CommitQueue): Revocation
     `SELECT ${columns} FROM revocation_intents WHERE issuance_id > ? ORDER BY issuance_id LIMIT ?`,
   );
   const remove = database.prepare('DELETE FROM revocation_intents WHERE issuance_id = ?');
-  const compromised = createMarkCompromised((sql) => database.prepare(sql));
+  const compromised = createMarkCompromised((sql) => database.prepare(sql), drafts.complete);
   const intentOf = (row: unknown) => ({ ...(row as RevocationIntent) });
   return {
     async issuanceOfFingerprint(fingerprint) {
+      await drafts.completed(commits);
       const row = ofFingerprint.get(fingerprint);
       return row === undefined ? undefined : issuanceIdOf(row.request_id as string, row.ordinal as number);
     },

@@ -383,6 +383,31 @@ BEGIN
 END;
 `;
 
+/**
+ * Indexes that are filled late (`late-indexes.ts`), as tables: up to the change of the history that `index_mark` says. `unindexed`
+ * are the certificates that came after it.
+ */
+const lateIndexes = `
+CREATE TABLE certificate_fingerprints (
+  fingerprint TEXT NOT NULL,
+  issuance INTEGER NOT NULL,
+  PRIMARY KEY (fingerprint, issuance)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE certificate_keys (
+  spki_sha256 TEXT NOT NULL,
+  issuance INTEGER NOT NULL,
+  PRIMARY KEY (spki_sha256, issuance)
+) STRICT, WITHOUT ROWID;
+INSERT INTO certificate_fingerprints SELECT fingerprint, issuance FROM certificates WHERE fingerprint IS NOT NULL ORDER BY 1;
+INSERT INTO certificate_keys SELECT spki_sha256, issuance FROM certificates WHERE spki_sha256 IS NOT NULL ORDER BY 1;
+DROP INDEX certificates_by_fingerprint;
+DROP INDEX certificates_by_key;
+CREATE TABLE index_mark (mark INTEGER PRIMARY KEY CHECK (mark = 1), change INTEGER NOT NULL) STRICT;
+INSERT INTO index_mark SELECT 1, coalesce(max(change), 0) FROM history;
+CREATE VIEW unindexed AS SELECT issuance FROM history
+  WHERE change > (SELECT coalesce(max(change), 0) FROM index_mark) AND to_state = 'issued';
+`;
+
 export const migrations: readonly string[] = [
   issuanceTables + holdAndCounterTables + callerAndAuthorityTables + queueTables,
   auditTables,
@@ -394,4 +419,5 @@ export const migrations: readonly string[] = [
   crlPublications,
   'CREATE INDEX requests_by_owner ON requests (owner, fleet);',
   crlChanges,
+  lateIndexes,
 ];

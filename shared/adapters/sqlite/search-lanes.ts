@@ -67,9 +67,9 @@ export function createLanes(database: DatabaseSync): LanesOf {
   return function* lanes(query, after) {
     const from = after === undefined ? undefined : placeOf(after);
     const { credential, fingerprint, fleet, issuer, key, name, owner, serial } = query;
-    if (fingerprint !== undefined) yield* single('certificates', 'fingerprint', fingerprint, from);
+    if (fingerprint !== undefined) yield* single('certificate_fingerprints', 'fingerprint', fingerprint, from);
     else if (serial !== undefined) yield* bySerial(serial, issuer, next.issuer, from);
-    else if (key !== undefined) yield* single('certificates', 'spki_sha256', key, from);
+    else if (key !== undefined) yield* single('certificate_keys', 'spki_sha256', key, from);
     else if (name !== undefined) yield* byName(name, from);
     else if (credential !== undefined) {
       // Whose a credential is never changes.

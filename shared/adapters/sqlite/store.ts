@@ -27,6 +27,7 @@ import { withFreshMessages } from './fresh-messages.ts';
 import { guarded } from './guarded.ts';
 import { createInventoryReads } from './inventory-reads.ts';
 import { createInventoryUpkeep } from './inventory-upkeep.ts';
+import { createLateIndexes } from './late-indexes.ts';
 import { createLedger } from './ledger.ts';
 import { openLogSync } from './log-sync.ts';
 import { createPace, type Pace } from './pace.ts';
@@ -84,6 +85,8 @@ export interface SqliteStore {
   readonly deadLetters: DeadLetterStore;
   /** Resolves when everything that was answered so far is durable. */
   durable(): Promise<void>;
+  /** And is found by every index: for whoever searches the file by a connection of their own. */
+  indexed(): Promise<void>;
   stats(): SqliteStoreStats;
   /** Commits what waits, ends every wait, and lets the next process have the state. Twice is no error. */
   close(): void;
@@ -108,7 +111,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     const sync = inMemory ? undefined : openLogSync(path);
     const counters = createCounters(database);
     const messages = withFreshMessages(createMessageTable(database));
-    const drafts = createDrafts(database, createRecordMemory());
+    const late = createLateIndexes(database);
+    const drafts = createDrafts(database, createRecordMemory(), late);
     const credentialCounts = createCredentialCounts(database);
     const credentials = new Map<string, EnrolmentCredential>();
     const lost = () => credentials.clear();
@@ -116,17 +120,21 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       database,
       flushOperationsMax: options.flushOperationsMax ?? 1_000,
       queuedOperationsMax: options.queuedOperationsMax ?? 20_000,
-      gathered: gatheredTogether([drafts, credentialCounts, counters, messages, { ...nothingGathered, lost }]),
+      gathered: gatheredTogether([drafts, late, credentialCounts, counters, messages, { ...nothingGathered, lost }]),
       pace,
       ...(sync === undefined ? {} : { sync }),
     });
+    const indexed = async () => {
+      await drafts.completed(commits);
+      await commits.durable();
+    };
     const watch = createWatch(waitersMax);
     const search = openCertificateSearch(database, path);
     const queues = createQueues({ store: messages, commits, clock, waitersMax, early, pace });
     let closed = false;
     return {
       ledger: guarded(
-        createLedger({ database, commits, counters, credentialCounts, drafts, early, onSettled: watch.settled }),
+        createLedger({ database, commits, counters, credentialCounts, drafts, early, late, onSettled: watch.settled }),
       ),
       watch: { untilSettled: watch.untilSettled },
       credentials: guarded(createCredentialStore(database, commits, credentialCounts, credentials)),
@@ -134,9 +142,9 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       operatorLog: guarded(createOperatorLog(database, commits)),
       authorities: guarded(createAuthorityRegistry(database, commits)),
       audits: guarded(createAuditStore(database, commits), commits.durable),
-      revocations: guarded(createRevocations(database, commits), commits.durable),
+      revocations: guarded(createRevocations(database, commits, drafts), commits.durable),
       // What its own connection sees is committed, and maybe not synced yet.
-      search: guarded(search, commits.durable),
+      search: guarded(search, commits.durable, indexed),
       permits: guarded(createPermitStore(database, commits)),
       inventory: guarded(
         {
@@ -149,10 +157,13 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       queue: queues.queue,
       deadLetters: queues.deadLetters,
       durable: commits.durable,
+      indexed,
       stats: () => ({ ...commits.stats(), walBytes: inMemory ? 0 : walBytes(path) }),
       close() {
         if (closed) return;
         closed = true;
+        // What it takes to fill the late indexes is spared the next start; without it they are filled then.
+        drafts.completed(commits).catch(() => undefined);
         commits.close();
         sync?.close();
         queues.close();

@@ -69,6 +69,7 @@ export async function createEngine(seed: number, mistake: Mistake | undefined): 
     async run(schedule, part, trace) {
       const plan = planOf(bench.material, seed, schedule);
       const outcome = await runSchedule(bench, plan, { mistake, trace });
+      bench.store.restart();
       const faults = check(outcome);
       part.schedules += 1;
       for (const cell of outcome.hits) part.hits[cell]! += 1;

@@ -13,6 +13,7 @@ import { openDatabase } from '../../../shared/adapters/sqlite/database.ts';
 import { createDrafts } from '../../../shared/adapters/sqlite/drafts.ts';
 import { withFreshMessages } from '../../../shared/adapters/sqlite/fresh-messages.ts';
 import { guarded } from '../../../shared/adapters/sqlite/guarded.ts';
+import { createLateIndexes } from '../../../shared/adapters/sqlite/late-indexes.ts';
 import { createLedger } from '../../../shared/adapters/sqlite/ledger.ts';
 import { createPace } from '../../../shared/adapters/sqlite/pace.ts';
 import { createPermitStore } from '../../../shared/adapters/sqlite/permit-store.ts';
@@ -41,6 +42,8 @@ export interface SimulatedStore {
   queue(name: string): SqliteQueue;
   /** Looks past the ports, at no time and without faults. */
   readonly look: Look;
+  /** As a start after a kill finds it: what the late indexes lack is read from the tables, and put in. */
+  restart(): void;
   /** Forgets everything but the installed CAs. */
   wipe(): void;
 }
@@ -69,14 +72,15 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
   database.exec('DROP TRIGGER history_is_not_deleted; DROP TRIGGER operator_log_is_not_deleted');
   const counters = createCounters(database);
   const messages = withFreshMessages(createMessageTable(database));
-  const drafts = createDrafts(database, createRecordMemory());
+  const late = createLateIndexes(database);
+  const drafts = createDrafts(database, createRecordMemory(), late);
   const credentialCounts = createCredentialCounts(database);
   const pace = createPace();
   const commits = createCommitQueue({
     database,
     flushOperationsMax: 1_000,
     queuedOperationsMax: 20_000,
-    gathered: gatheredTogether([drafts, credentialCounts, counters, messages]),
+    gathered: gatheredTogether([drafts, late, credentialCounts, counters, messages]),
     pace,
   });
   const queues = createQueues({
@@ -101,7 +105,16 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
   return {
     database,
     ledger: guarded(
-      createLedger({ database, commits, counters, credentialCounts, drafts, early: false, onSettled: () => undefined }),
+      createLedger({
+        database,
+        commits,
+        counters,
+        credentialCounts,
+        drafts,
+        early: false,
+        late,
+        onSettled: () => undefined,
+      }),
     ),
     credentials: guarded(createCredentialStore(database, commits, credentialCounts)),
     registry: guarded(createAuthorityRegistry(database, commits)),
@@ -109,10 +122,18 @@ export function openSimulatedStore(clock: Clock): SimulatedStore {
     permits: guarded(createPermitStore(database, commits)),
     queue: (name) => queues.queue(name, { receiveCountMax, deadLetterQueue: `${name}-dead` }),
     look: createLook(database),
+    restart() {
+      begin.run();
+      drafts.write();
+      late.lost();
+      drafts.complete();
+      commit.run();
+    },
     wipe() {
       begin.run();
       for (const statement of wipes) statement.run();
       drafts.lost();
+      late.lost();
       commit.run();
     },
   };
