@@ -54,10 +54,11 @@ const idleSweepMs = 50;
 
 export async function startFront(routes: readonly Route[], options: FrontOptions): Promise<Front> {
   const table = compileRoutes(routes);
+  const hasClientCertificates = options.tls?.clientCaPem !== undefined;
   const listener: RequestListener = (request, response) => {
     // Once closing, a client that keeps its connection busy must not keep the service: each answer ends its connection.
     if (!server.listening) response.setHeader('connection', 'close');
-    serve(table, request, response).catch((cause) => {
+    serve(table, request, response, hasClientCertificates).catch((cause) => {
       options.onError(cause);
       send(response, problemResponse('internal'), request.method === 'HEAD');
     });
@@ -112,6 +113,7 @@ function closeServer(server: Server, graceMs: number): Promise<void> {
 }
 
 interface CompiledRoute {
+  readonly path: string;
   readonly form: RegExp;
   readonly names: readonly string[];
   readonly methods: Map<string, Route>;
@@ -124,7 +126,7 @@ function compileRoutes(routes: readonly Route[]): readonly CompiledRoute[] {
     if (entry === undefined) {
       const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
       const form = route.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '([^/]+)');
-      entry = { form: new RegExp(`^${form}$`), names, methods: new Map() };
+      entry = { path: route.path, form: new RegExp(`^${form}$`), names, methods: new Map() };
       compiled.set(route.path, entry);
     }
     entry.methods.set(route.method, route);
@@ -137,6 +139,7 @@ async function serve(
   table: readonly CompiledRoute[],
   request: IncomingMessage,
   response: ServerResponse,
+  hasClientCertificates: boolean,
 ): Promise<void> {
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
@@ -156,16 +159,20 @@ async function serve(
     response.setHeader('connection', 'close');
     return send(response, problemResponse('body-too-large'), method === 'HEAD');
   }
-  const event = toEvent(request, route, path, query, found.parameters, body);
-  send(
-    response,
-    await route.handler(event, { functionName: 'embedded', getRemainingTimeInMillis: () => requestMsMax }),
-    method === 'HEAD',
-  );
+  const clientCert = hasClientCertificates ? clientCertificate(request) : undefined;
+  const event = toEvent(request, route, path, query, found.parameters, body, clientCert);
+  send(response, await route.handler(event, context), method === 'HEAD');
 }
+
+/** What Lambda tells a function of its invocation, as far as handlers ask for it. */
+const context = { functionName: 'embedded', getRemainingTimeInMillis: () => requestMsMax };
 
 function findRoute(table: readonly CompiledRoute[], path: string) {
   for (const route of table) {
+    if (route.names.length === 0) {
+      if (route.path === path) return { route, parameters: {} };
+      continue;
+    }
     const match = route.form.exec(path);
     if (match === null) continue;
     try {
@@ -201,8 +208,9 @@ function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
     });
     request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
     // A client that went away: there is nobody to answer, and nothing of ours is wrong.
-    request.on('error', () => resolve(undefined));
-    request.on('close', () => resolve(undefined));
+    const gone = () => resolve(undefined);
+    request.on('error', gone);
+    request.on('close', gone);
   });
 }
 
@@ -211,22 +219,24 @@ function toEvent(
   route: Route,
   path: string,
   query: string,
-  pathParameters: Readonly<Record<string, string>>,
+  pathParameters: Record<string, string>,
   body: Buffer,
+  clientCert: ClientCert | undefined,
 ): APIGatewayProxyEventV2 {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers)) {
+  for (const name in request.headers) {
+    const value = request.headers[name];
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
   }
-  const clientCert = clientCertificate(request);
+  const routeKey = `${route.method} ${route.path}`;
   return {
     version: '2.0',
-    routeKey: `${route.method} ${route.path}`,
+    routeKey,
     rawPath: path,
     rawQueryString: query,
     headers,
     ...(query === '' ? {} : { queryStringParameters: queryParameters(query) }),
-    pathParameters: { ...pathParameters },
+    pathParameters,
     ...(body.length === 0 ? {} : { body: body.toString('base64') }),
     isBase64Encoded: body.length > 0,
     requestContext: {
@@ -242,7 +252,7 @@ function toEvent(
         userAgent: headers['user-agent'] ?? '',
       },
       requestId: randomUUID(),
-      routeKey: `${route.method} ${route.path}`,
+      routeKey,
       stage: '$default',
       time: '',
       timeEpoch: Date.now(),
@@ -253,6 +263,8 @@ function toEvent(
 
 /** A parameter given twice has its values joined with commas, as in payload format 2.0. */
 function queryParameters(query: string): Record<string, string> {
+  const only = plainParameter.exec(query);
+  if (only !== null) return { [only[1]!]: only[2]! };
   const parameters = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(query)) {
     const before = parameters.get(name);
@@ -260,6 +272,9 @@ function queryParameters(query: string): Record<string, string> {
   }
   return Object.fromEntries(parameters);
 }
+
+/** A single parameter with nothing in it to decode, as enrolments have one. */
+const plainParameter = /^([\w-]+)=([\w-]*)$/;
 
 type ClientCert = NonNullable<NonNullable<APIGatewayProxyEventV2['requestContext']['authentication']>['clientCert']>;
 

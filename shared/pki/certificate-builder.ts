@@ -86,6 +86,7 @@ function encodeAnew(extension: Extension): Uint8Array {
  */
 export function buildTbsCertificate(fields: TbsCertificateFields): Uint8Array {
   if (fields.extensions.length === 0) throw new RangeError('a version 3 certificate needs an extension');
+  const extensions = fields.extensions.map(encodeExtension);
   return der.sequence(
     version3,
     der.integerBytes(fields.serialNumber),
@@ -94,7 +95,8 @@ export function buildTbsCertificate(fields: TbsCertificateFields): Uint8Array {
     der.sequence(der.time(fields.notBefore), der.time(fields.notAfter)),
     fields.subject,
     fields.publicKey,
-    ...der.explicitSequenceParts(3, fields.extensions.map(encodeExtension)),
+    der.explicitSequenceHeaders(3, extensions),
+    ...extensions,
   );
 }
 

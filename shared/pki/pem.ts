@@ -120,10 +120,19 @@ function decodeBase64(base64: string): Uint8Array {
 
 /** PEM of `der` (RFC 7468): 64 columns, LF, a LF at the end. */
 export function encodePem(label: string, der: Uint8Array): string {
+  return writePem(label, der, '\n');
+}
+
+/** The same as a JSON string with its quotes: the only characters of PEM that JSON escapes are its LFs (RFC 8259 §7). */
+export function encodeJsonPem(label: string, der: Uint8Array): string {
+  return `"${writePem(label, der, '\\n')}"`;
+}
+
+function writePem(label: string, der: Uint8Array, lineEnd: string): string {
   const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64');
-  let text = `${begin}${label}${dashes}\n`;
-  for (let at = 0; at < base64.length; at += lineCharacters) text += `${base64.slice(at, at + lineCharacters)}\n`;
-  return `${text}${end}${label}${dashes}\n`;
+  let text = `${begin}${label}${dashes}${lineEnd}`;
+  for (let at = 0; at < base64.length; at += lineCharacters) text += base64.slice(at, at + lineCharacters) + lineEnd;
+  return `${text}${end}${label}${dashes}${lineEnd}`;
 }
 
 /**

@@ -51,6 +51,20 @@ describe('the front', () => {
     expect(event.requestContext.http).toMatchObject({ method: 'POST', sourceIp: '127.0.0.1' });
   });
 
+  it.each([
+    ['profile=service', { profile: 'service' }],
+    ['profile=', { profile: '' }],
+    ['a=b+c', { a: 'b c' }],
+    ['a', { a: '' }],
+    ['a=1&a=2', { a: '1,2' }],
+    ['a=b=c', { a: 'b=c' }],
+    ['constructor=x', { constructor: 'x' }],
+  ])('reads the query %s as API Gateway does', async (query, parameters) => {
+    const url = await start([{ path: '/x' }]);
+    const { queryStringParameters } = await eventOf(`${url}/x?${query}`);
+    expect(Object.entries(queryStringParameters ?? {})).toEqual(Object.entries(parameters));
+  });
+
   it('leaves out what is not there', async () => {
     const url = await start([{ path: '/x' }]);
     const event = await eventOf(`${url}/x`);

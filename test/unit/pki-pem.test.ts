@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeCertificationRequestBody, decodePemBlocks, encodePem } from '../../shared/pki/pem.ts';
+import { decodeCertificationRequestBody, decodePemBlocks, encodeJsonPem, encodePem } from '../../shared/pki/pem.ts';
 import { makeRequest, malformedBy, sampleBody } from '../support/certification-requests.ts';
 
 const der = makeRequest();
@@ -91,6 +91,11 @@ describe('PEM', () => {
     expect(lines[0]).toBe('-----BEGIN X-----');
     expect(lines.slice(1, 4).map((line) => line.length)).toEqual([64, 64, 8]);
     expect(lines.slice(4)).toEqual(['-----END X-----', '']);
+  });
+
+  it.each([1, 47, 48, 49, 560])('is written as JSON would write it, of %i octets (RFC 8259 7)', (bytes) => {
+    const octets = new Uint8Array(bytes).fill(0xfb);
+    expect(encodeJsonPem('CERTIFICATE', octets)).toBe(JSON.stringify(encodePem('CERTIFICATE', octets)));
   });
 
   it('gives every block of a label, in order', () => {

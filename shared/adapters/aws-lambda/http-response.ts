@@ -3,7 +3,7 @@ import type { PolicyViolation } from '../../hierarchy/policy.ts';
 import { type ErrorCode, errorDescriptions, SealwrightError } from '../../issuance/errors.ts';
 import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
-import { encodePem } from '../../pki/pem.ts';
+import { encodeJsonPem, encodePem } from '../../pki/pem.ts';
 import { encodeCertsOnly } from '../../pki/pkcs7.ts';
 import type { CertificateFormat } from './http-request.ts';
 
@@ -17,10 +17,14 @@ export function jsonResponse(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): HttpResponse {
+  return jsonTextResponse(statusCode, JSON.stringify(body), headers);
+}
+
+function jsonTextResponse(statusCode: number, body: string, headers: Readonly<Record<string, string>>): HttpResponse {
   return {
     statusCode,
     headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
-    body: JSON.stringify(body),
+    body,
   };
 }
 
@@ -87,15 +91,15 @@ export function issuanceResponse(
 }
 
 /** Certificates of CAs go out with every leaf: each is encoded once for as long as the registry's copy of it lives. */
-const chainPems = new WeakMap<Uint8Array, string>();
+const chainPems = new WeakMap<Uint8Array, { readonly pem: string; readonly json: string }>();
 
-function chainPem(der: Uint8Array): string {
-  let pem = chainPems.get(der);
-  if (pem === undefined) {
-    pem = encodePem('CERTIFICATE', der);
-    chainPems.set(der, pem);
+function chainPem(der: Uint8Array): { readonly pem: string; readonly json: string } {
+  let known = chainPems.get(der);
+  if (known === undefined) {
+    known = { pem: encodePem('CERTIFICATE', der), json: encodeJsonPem('CERTIFICATE', der) };
+    chainPems.set(der, known);
   }
-  return pem;
+  return known;
 }
 
 function certificateResponse(
@@ -111,7 +115,7 @@ function certificateResponse(
     throw new Error('an issued record has its certificate');
   const location = { location: `/v1/enrollments/${record.issuanceId}` };
   if (format === 'pem') {
-    const pem = encodePem('CERTIFICATE', certificateDer) + chain.map(chainPem).join('');
+    const pem = encodePem('CERTIFICATE', certificateDer) + chain.map((der) => chainPem(der).pem).join('');
     return { statusCode: 200, headers: { 'content-type': 'application/x-pem-file', ...location }, body: pem };
   }
   if (format === 'pkcs7') {
@@ -119,19 +123,18 @@ function certificateResponse(
     const headers = { 'content-type': 'application/pkcs7-mime; smime-type=certs-only', ...location };
     return { statusCode: 200, headers, body: Buffer.from(der).toString('base64'), isBase64Encoded: true };
   }
-  return jsonResponse(
-    200,
-    {
-      issuanceId: record.issuanceId,
-      status: at > notAfter ? 'expired' : 'issued',
-      certificate: encodePem('CERTIFICATE', certificateDer),
-      chain: chain.map(chainPem),
-      serialNumber: serial,
-      fingerprint,
-      notBefore: rfc3339(notBefore),
-      notAfter: rfc3339(notAfter),
-      droppedExtensions: record.droppedExtensions,
-    },
-    location,
-  );
+  const status = at > notAfter ? 'expired' : 'issued';
+  const rest = {
+    serialNumber: serial,
+    fingerprint,
+    notBefore: rfc3339(notBefore),
+    notAfter: rfc3339(notAfter),
+    droppedExtensions: record.droppedExtensions,
+  };
+  // PEM is nearly all of it, and JSON's writer would look at every character.
+  const certificate = encodeJsonPem('CERTIFICATE', certificateDer);
+  const chainJson = chain.map((der) => chainPem(der).json).join(',');
+  const head = JSON.stringify({ issuanceId: record.issuanceId, status }).slice(0, -1);
+  const body = `${head},"certificate":${certificate},"chain":[${chainJson}],${JSON.stringify(rest).slice(1)}`;
+  return jsonTextResponse(200, body, location);
 }

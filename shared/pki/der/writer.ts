@@ -229,15 +229,16 @@ export function explicit(n: number, ...parts: readonly Uint8Array[]): Uint8Array
 }
 
 /**
- * `[n] EXPLICIT` SEQUENCE of already encoded elements, in parts for whatever holds it: so long a value is copied once, not once
- * for each of its two headers.
+ * The two headers of an `[n] EXPLICIT` SEQUENCE of these elements, which stand after it in whatever holds it: so long a value
+ * is copied once, not once for each header.
  */
-export function explicitSequenceParts(n: number, parts: readonly Uint8Array[]): readonly Uint8Array[] {
+export function explicitSequenceHeaders(n: number, parts: readonly Uint8Array[]): Uint8Array {
   const length = lengthOf(parts);
-  const headers = new Uint8Array(headerBytes(headerBytes(length) + length) + headerBytes(length));
-  const outer = writeHeader(headers, tag.contextConstructed | contextNumber(n), headerBytes(length) + length);
-  writeHeader(headers.subarray(outer), tag.sequence, length);
-  return [headers, ...parts];
+  const inner = new Uint8Array(headerBytes(length));
+  writeHeader(inner, tag.sequence, length);
+  const outer = new Uint8Array(headerBytes(inner.length + length) + inner.length);
+  outer.set(inner, writeHeader(outer, tag.contextConstructed | contextNumber(n), inner.length + length));
+  return outer;
 }
 
 /** `[n] IMPLICIT` of a primitive type: `content` is the bare content, without the header it would have had. */
