@@ -5,7 +5,7 @@
  */
 
 import type { EpochMs } from '../pki/epoch.ts';
-import { lengthPrefixed, sha256 } from '../pki/hash.ts';
+import { lengthPrefixed, sha256Hex } from '../pki/hash.ts';
 
 /** Devices of one fleet of one CA whose contacts are kept at most; beyond, every second one is forgotten. */
 export const sampledDevicesMax = 2_048;
@@ -32,8 +32,7 @@ export interface DeviceIdentity {
 
 /** Where a device stands among all: a number below 2^48 that looks drawn at random. */
 export function placeOf({ owner, profile, name }: DeviceIdentity): number {
-  const digest = sha256(lengthPrefixed(owner, profile, name));
-  return Buffer.from(digest.buffer, digest.byteOffset, 6).readUIntBE(0, 6);
+  return Number.parseInt(sha256Hex(lengthPrefixed(owner, profile, name)).slice(0, placeBits / 4), 16);
 }
 
 /** Whether one device in `oneIn` (a power of two) is kept, and this is one of them. */

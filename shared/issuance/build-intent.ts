@@ -22,7 +22,6 @@ import {
   subjectKeyIdentifierExtension,
 } from '../pki/certificate-builder.ts';
 import type { KeyUsageName } from '../pki/certification-request.ts';
-import { hexOf } from '../pki/der/reader.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import { encodeCommonNameOnly, type GeneralName } from '../pki/names.ts';
 import type { SubjectPublicKey } from '../pki/public-key.ts';
@@ -111,7 +110,7 @@ export function draftIntent(input: IntentInput): IntentDraft {
           ...(authority.crl === undefined ? {} : { ownCrl: true }),
           ...common,
         }
-      : { kind: 'tbs', tbsDer: lintTbs, serial: hexOf(serial), ...common };
+      : { kind: 'tbs', tbsDer: lintTbs, serial: Buffer.from(serial).toString('hex'), ...common };
   return { intent, lintTbs, subject: lintSubjectOf(template, issuer, input.crlUrl !== undefined || ownCrlOf(intent)) };
 }
 

@@ -13,7 +13,10 @@ export const commonNameLength: Lint = {
   citation: 'RFC 5280 appendix A.1',
   applies: tlsOnly,
   check: ({ certificate }) =>
-    decoded(certificate).commonNames.some((name) => [...name].length > commonNameCharactersMax)
-      ? 'the common name has more than 64 characters'
-      : undefined,
+    decoded(certificate).commonNames.some(isTooLong) ? 'the common name has more than 64 characters' : undefined,
 };
+
+/** Characters are code points, of which a text has no more than it has code units. */
+function isTooLong(name: string): boolean {
+  return name.length > commonNameCharactersMax && [...name].length > commonNameCharactersMax;
+}

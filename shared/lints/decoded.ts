@@ -2,23 +2,20 @@
  * What the lints look at, decoded once a certificate. An extension that is present and does not decode is undefined here and
  * named in `faults`: only `certificate-well-formed` speaks of it.
  */
+import type { CandidateCertificate, Extension, TbsCertificate } from '../pki/certificate.ts';
 import {
-  authorityKeyIdentifierOf,
-  basicConstraintsOf,
-  type CandidateCertificate,
-  crlDistributionPointsOf,
-  type Extension,
-  extendedKeyUsageOf,
-  keyUsageOf,
-  nameConstraintsOf,
-  subjectAltNames,
-  subjectKeyIdentifierOf,
-  type TbsCertificate,
-} from '../pki/certificate.ts';
+  decodeAuthorityKeyIdentifier,
+  decodeBasicConstraints,
+  decodeCrlDistributionPoints,
+  decodeExtendedKeyUsage,
+  decodeKeyUsage,
+  decodeNameConstraints,
+  decodeSubjectKeyIdentifier,
+} from '../pki/certificate-extensions.ts';
 import type { KeyUsageName } from '../pki/certification-request.ts';
 import { MalformedError } from '../pki/malformed.ts';
 import type { NameConstraints } from '../pki/name-constraints.ts';
-import type { GeneralName } from '../pki/names.ts';
+import { type GeneralName, parseGeneralNames } from '../pki/names.ts';
 import { oids } from '../pki/oids.ts';
 import { type CaSigningAlgorithm, encodeCaSigningAlgorithm } from '../pki/signature-algorithm.ts';
 
@@ -61,17 +58,18 @@ function decode(tbs: TbsCertificate): DecodedCertificate {
   const extensions = new Map<string, Extension>();
   for (const extension of tbs.extensions) extensions.set(extension.oid, extension);
   const faults = new Map<string, string>();
-  const attempt = <T>(oid: string, accessor: (tbs: TbsCertificate) => T): T | undefined => {
-    if (!extensions.has(oid)) return undefined;
+  const attempt = <T>(oid: string, decodeValue: (value: Uint8Array) => T): T | undefined => {
+    const extension = extensions.get(oid);
+    if (extension === undefined) return undefined;
     try {
-      return accessor(tbs);
+      return decodeValue(extension.value);
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
       faults.set(oid, `extension ${oid}: ${error.message}`);
       return undefined;
     }
   };
-  const names = attempt(oids.subjectAltName, subjectAltNames)?.names;
+  const names = attempt(oids.subjectAltName, parseGeneralNames);
   return {
     extensions,
     faults,
@@ -80,13 +78,13 @@ function decode(tbs: TbsCertificate): DecodedCertificate {
     names,
     dnsNames: valuesOf(names, 'dns'),
     uris: valuesOf(names, 'uri'),
-    basicConstraints: attempt(oids.basicConstraints, basicConstraintsOf),
-    keyUsage: attempt(oids.keyUsage, keyUsageOf),
-    extendedKeyUsage: attempt(oids.extendedKeyUsage, extendedKeyUsageOf),
-    subjectKeyIdentifier: attempt(oids.subjectKeyIdentifier, subjectKeyIdentifierOf),
-    authorityKeyIdentifier: attempt(oids.authorityKeyIdentifier, authorityKeyIdentifierOf),
-    crlDistributionPoints: attempt(oids.crlDistributionPoints, crlDistributionPointsOf),
-    nameConstraints: attempt(oids.nameConstraints, nameConstraintsOf),
+    basicConstraints: attempt(oids.basicConstraints, decodeBasicConstraints),
+    keyUsage: attempt(oids.keyUsage, decodeKeyUsage),
+    extendedKeyUsage: attempt(oids.extendedKeyUsage, decodeExtendedKeyUsage),
+    subjectKeyIdentifier: attempt(oids.subjectKeyIdentifier, decodeSubjectKeyIdentifier),
+    authorityKeyIdentifier: attempt(oids.authorityKeyIdentifier, decodeAuthorityKeyIdentifier),
+    crlDistributionPoints: attempt(oids.crlDistributionPoints, decodeCrlDistributionPoints),
+    nameConstraints: attempt(oids.nameConstraints, decodeNameConstraints),
   };
 }
 

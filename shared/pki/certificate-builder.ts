@@ -102,7 +102,8 @@ export function buildTbsCertificate(fields: TbsCertificateFields): Uint8Array {
 
 /** Certificate DER. `signature` is the BIT STRING's content: ECDSA-Sig-Value DER, or the RSA signature. */
 export function assembleCertificate(tbs: Uint8Array, algorithm: CaSigningAlgorithm, signature: Uint8Array): Uint8Array {
-  return der.sequence(tbs, encodeCaSigningAlgorithm(algorithm), der.bitString(signature));
+  const octets = signature.length;
+  return der.sequence(tbs, encodeCaSigningAlgorithm(algorithm), der.bitStringHeader(octets), signature);
 }
 
 /**
@@ -137,7 +138,7 @@ export function assembleCertificationRequest(
 export function keyIdentifierOf(publicKey: SubjectPublicKey): Uint8Array {
   let known = keyIdentifiers.get(publicKey);
   if (known === undefined) {
-    known = sha256(publicKey.bits).subarray(0, 20);
+    known = sha256(publicKey.bits).slice(0, 20);
     keyIdentifiers.set(publicKey, known);
     if (keyIdentifiers.size > keyIdentifiersMax) oldestIdentifierOut();
   }

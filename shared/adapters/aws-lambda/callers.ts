@@ -11,7 +11,7 @@ const secretForm = /^sw_[eo]_[A-Za-z0-9_-]{43}$/;
 
 /** SHA-256 of a secret, what the ledger knows it by. */
 export function secretSha256(secret: string): string {
-  return sha256Hex(Buffer.from(secret, 'utf8'));
+  return sha256Hex(secret);
 }
 
 /** Takes the secret from `Authorization: Bearer`. Throws `credential-missing`, `credential-invalid`. */

@@ -129,6 +129,14 @@ export function bitString(content: Uint8Array, unusedBits = 0): Uint8Array {
   return out;
 }
 
+/** What stands before the octets of a BIT STRING of whole octets, for whatever holds it, so that they are copied once. */
+export function bitStringHeader(octets: number): Uint8Array {
+  const length = octets + 1;
+  const out = new Uint8Array(headerBytes(length) + 1);
+  writeHeader(out, tag.bitString, length);
+  return out;
+}
+
 /** INTEGER, two's complement in the fewest octets (X.690 8.3.2). */
 export function integer(value: bigint | number): Uint8Array {
   if (typeof value === 'number') {
@@ -155,7 +163,7 @@ export function integerBytes(unsigned: Uint8Array): Uint8Array {
   const length = unsigned.length - start + signBytes;
   const out = new Uint8Array(headerBytes(length) + length);
   const at = writeHeader(out, tag.integer, length);
-  out.set(unsigned.subarray(start), at + signBytes);
+  out.set(start === 0 ? unsigned : unsigned.subarray(start), at + signBytes);
   return out;
 }
 
