@@ -62,7 +62,7 @@ function decode(tbs: TbsCertificate): DecodedCertificate {
     const extension = extensions.get(oid);
     if (extension === undefined) return undefined;
     try {
-      return decodeValue(extension.value);
+      return decodeOnce(decodeValue, extension.value);
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
       faults.set(oid, `extension ${oid}: ${error.message}`);
@@ -86,6 +86,20 @@ function decode(tbs: TbsCertificate): DecodedCertificate {
     crlDistributionPoints: attempt(oids.crlDistributionPoints, decodeCrlDistributionPoints),
     nameConstraints: attempt(oids.nameConstraints, decodeNameConstraints),
   };
+}
+
+/** By decoder, what it made of which bytes last: most extensions of a profile's certificates are the same octet for octet. */
+const latestValues = new Map<
+  (value: Uint8Array) => unknown,
+  { readonly value: Uint8Array; readonly decoded: unknown }
+>();
+
+function decodeOnce<T>(decodeValue: (value: Uint8Array) => T, value: Uint8Array): T {
+  const known = latestValues.get(decodeValue);
+  if (known !== undefined && equalBytes(known.value, value)) return known.decoded as T;
+  const fresh = decodeValue(value);
+  latestValues.set(decodeValue, { value, decoded: fresh });
+  return fresh;
 }
 
 const caSigningAlgorithms: readonly CaSigningAlgorithm[] = [

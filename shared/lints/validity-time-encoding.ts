@@ -4,7 +4,7 @@
  * The other type for the same instant is well-formed DER that strict verifiers refuse, so the bytes are compared with the one
  * encoding that is right.
  */
-import { concat, time } from '../pki/der/writer.ts';
+import { encodeValidityTimes } from '../pki/certificate-builder.ts';
 import { equalBytes } from './decoded.ts';
 import { always, type Lint } from './lint.ts';
 
@@ -13,7 +13,7 @@ export const validityTimeEncoding: Lint = {
   citation: 'RFC 5280 §4.1.2.5',
   applies: always,
   check: ({ certificate: { tbs } }) =>
-    equalBytes(tbs.validityContent, concat(time(tbs.notBefore), time(tbs.notAfter)))
+    equalBytes(tbs.validityContent, encodeValidityTimes(tbs.notBefore, tbs.notAfter))
       ? undefined
       : 'a date is encoded with the wrong time type',
 };

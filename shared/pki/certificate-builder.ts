@@ -92,13 +92,24 @@ export function buildTbsCertificate(fields: TbsCertificateFields): Uint8Array {
     der.integerBytes(fields.serialNumber),
     encodeCaSigningAlgorithm(fields.signingAlgorithm),
     fields.issuer,
-    der.sequence(der.time(fields.notBefore), der.time(fields.notAfter)),
+    der.sequence(encodeValidityTimes(fields.notBefore, fields.notAfter)),
     fields.subject,
     fields.publicKey,
     der.explicitSequenceHeaders(3, extensions),
     ...extensions,
   );
 }
+
+/** The two times of a Validity (RFC 5280 §4.1.2.5), one after the other; shared, not to be written to. RangeError as `time`. */
+export function encodeValidityTimes(notBefore: EpochMs, notAfter: EpochMs): Uint8Array {
+  if (latestValidity?.notBefore !== notBefore || latestValidity.notAfter !== notAfter) {
+    latestValidity = { notBefore, notAfter, times: der.concat(der.time(notBefore), der.time(notAfter)) };
+  }
+  return latestValidity.times;
+}
+
+/** Certificates of one second and one profile have the same. */
+let latestValidity: { readonly notBefore: EpochMs; readonly notAfter: EpochMs; readonly times: Uint8Array } | undefined;
 
 /** Certificate DER. `signature` is the BIT STRING's content: ECDSA-Sig-Value DER, or the RSA signature. */
 export function assembleCertificate(tbs: Uint8Array, algorithm: CaSigningAlgorithm, signature: Uint8Array): Uint8Array {
