@@ -1,3 +1,4 @@
+import type { Intent } from '../lints/prepared-issuance.ts';
 import type { EpochMs } from '../pki/epoch.ts';
 import type { IssuingAuthority } from './authority-directory.ts';
 import { again, whenItStandsNoMore } from './batch.ts';
@@ -37,14 +38,7 @@ export async function submit(
       switch (answer.kind) {
         case 'signed':
           transitions.push(
-            await settle(
-              ports,
-              group.issuer,
-              { ...record, intent: prepared.intent },
-              'intended',
-              answer.certificateDer,
-              at,
-            ),
+            await settle(ports, group.issuer, record, prepared.intent, 'intended', answer.certificateDer, at),
           );
           return;
         case 'submitted':
@@ -121,7 +115,9 @@ export async function collect(
       if (answer.issuanceId !== issuanceId) throw new Error('the backend answered out of order');
       switch (answer.kind) {
         case 'issued':
-          transitions.push(await settle(ports, group.issuer, record, 'submitted', answer.certificateDer, at));
+          transitions.push(
+            await settle(ports, group.issuer, record, record.intent, 'submitted', answer.certificateDer, at),
+          );
           return;
         case 'failed':
           transitions.push({
@@ -150,14 +146,14 @@ export async function collect(
 async function settle(
   ports: IssueCertificatePorts,
   issuer: IssuingAuthority,
-  record: IssuanceRecord,
+  { issuanceId, profile }: IssuanceRecord,
+  intent: Intent | undefined,
   from: 'intended' | 'submitted',
   certificateDer: Uint8Array,
   at: EpochMs,
 ): Promise<Transition> {
-  const { issuanceId, intent } = record;
   if (intent === undefined) throw new Error(`issuance ${issuanceId} came back without an intent`);
-  const verdict = await verifyIssued(certificateDer, intent, record.profile, issuer, ports.verify);
+  const verdict = await verifyIssued(certificateDer, intent, profile, issuer, ports.verify);
   if (verdict.kind === 'verified') return { to: 'issued', issuanceId, from, at, certificate: verdict.certificate };
   ports.report.misissued(issuanceId, verdict.faults);
   return {

@@ -21,6 +21,9 @@ export interface ValidateEnrollmentPorts {
   readonly onItemFailed: (issuanceId: string, cause: unknown) => void;
 }
 
+/** What sending on asks of a record. */
+type Approved = Pick<IssuanceRecord, 'issuanceId' | 'profile' | 'caId'>;
+
 type Move = Extract<Transition, { to: 'approved' | 'rejected' | 'lapsed' }>;
 
 /**
@@ -36,7 +39,7 @@ export async function validateEnrollments(
   const ids = [...new Set(issuanceIds)];
   const records = await ports.ledger.getMany(ids);
   const outcomes = new Map<string, ItemOutcome>();
-  const toSend: IssuanceRecord[] = [];
+  const toSend: Approved[] = [];
   const decided: { readonly record: IssuanceRecord; readonly move: Move }[] = [];
 
   await Promise.all(
@@ -57,7 +60,8 @@ export async function validateEnrollments(
   const moves = await advanceAll(ports, decided);
   for (const { record, move, outcome } of moves) {
     if (outcome.kind === 'moved') {
-      if (move.to === 'approved') toSend.push({ ...record, caId: move.caId });
+      if (move.to === 'approved')
+        toSend.push({ issuanceId: record.issuanceId, profile: record.profile, caId: move.caId });
     } else if (outcome.kind === 'conflict' && outcome.actual === 'approved') {
       toSend.push(record);
     }
@@ -185,7 +189,7 @@ function raceViolations(outcome: AdvanceOutcome): readonly PolicyViolation[] {
 
 async function sendOn(
   ports: ValidateEnrollmentPorts,
-  records: readonly IssuanceRecord[],
+  records: readonly Approved[],
   outcomes: Map<string, ItemOutcome>,
 ): Promise<void> {
   const byBackend = new Map<string, string[]>();

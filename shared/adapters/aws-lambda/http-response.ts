@@ -3,6 +3,7 @@ import type { PolicyViolation } from '../../hierarchy/policy.ts';
 import { type ErrorCode, errorDescriptions, SealwrightError } from '../../issuance/errors.ts';
 import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
+import { oldestOut } from '../../pki/oldest-first.ts';
 import { encodeJsonPem, encodePem } from '../../pki/pem.ts';
 import { encodeCertsOnly } from '../../pki/pkcs7.ts';
 import type { CertificateFormat } from './http-request.ts';
@@ -102,6 +103,21 @@ function chainPem(der: Uint8Array): { readonly pem: string; readonly json: strin
   return known;
 }
 
+/** By second: certificates of one second begin together and, of one profile, end together. */
+const validityEnds = new Map<EpochMs, string>();
+const validityEndsMax = 64;
+const oldestEndOut = oldestOut(validityEnds);
+
+function endOfValidity(at: EpochMs): string {
+  let text = validityEnds.get(at);
+  if (text === undefined) {
+    text = rfc3339(at);
+    validityEnds.set(at, text);
+    if (validityEnds.size > validityEndsMax) oldestEndOut();
+  }
+  return text;
+}
+
 function certificateResponse(
   record: IssuanceRecord,
   {
@@ -127,8 +143,8 @@ function certificateResponse(
   const rest = {
     serialNumber: serial,
     fingerprint,
-    notBefore: rfc3339(notBefore),
-    notAfter: rfc3339(notAfter),
+    notBefore: endOfValidity(notBefore),
+    notAfter: endOfValidity(notAfter),
     droppedExtensions: record.droppedExtensions,
   };
   // PEM is nearly all of it, and JSON's writer would look at every character.
