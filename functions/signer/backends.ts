@@ -174,6 +174,7 @@ async function softwareMaker(stack: Stack, stateDir: string): Promise<MakeBacken
       folder,
       authority: heldKeyOf(stack, issuer),
       clock: stack.clock,
+      ...(stack.sign === undefined ? {} : { sign: stack.sign }),
     });
 }
 

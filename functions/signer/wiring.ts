@@ -21,7 +21,7 @@ export async function wiring(): Promise<SignerWiring> {
     backendOf: await createBackends(stack),
     custody: createCustodyGate(stack.hierarchy, stack.clock),
     crlShards: createCrlShards(stack.ledger),
-    throwaway: createThrowawaySigners(stack.paced),
+    throwaway: createThrowawaySigners(stack.sign),
     random: createRandomPool(randomBytes),
     report: signerReport(stack.raise),
   };

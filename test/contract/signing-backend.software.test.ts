@@ -4,10 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSoftwareBackend } from '../../shared/adapters/software/backend.ts';
 import { createSoftwareProvisioner } from '../../shared/adapters/software/provisioner.ts';
+import { runningCryptoThread } from '../support/crypto-thread.ts';
 import { buildHeldAuthority, heldAuthority, heldKeyTime, newTbsIssuance } from '../support/held-key-issuance.ts';
 import { signingBackendContract } from './signing-backend-suite.ts';
 
-for (const keyAlgorithm of ['EC_prime256v1', 'RSA_2048'] as const) {
+const variants = [
+  ['EC_prime256v1', 'itself'],
+  ['RSA_2048', 'itself'],
+  ['EC_prime256v1', 'a thread'],
+] as const;
+for (const [keyAlgorithm, signedBy] of variants) {
   const evidence = {
     source: 'process',
     model: 'software',
@@ -17,7 +23,12 @@ for (const keyAlgorithm of ['EC_prime256v1', 'RSA_2048'] as const) {
     module: false,
   } as const;
   signingBackendContract(
-    { name: `software, ${keyAlgorithm}`, certificateComes: 'at-submit', repetition: 'same-tbs', evidence },
+    {
+      name: `software, ${keyAlgorithm}, signed by ${signedBy}`,
+      certificateComes: 'at-submit',
+      repetition: 'same-tbs',
+      evidence,
+    },
     async () => {
       const folder = mkdtempSync(join(tmpdir(), 'sealwright keys '));
       const provisioner = createSoftwareProvisioner({ stage: 'dev', folder, random: randomBytes });
@@ -25,13 +36,18 @@ for (const keyAlgorithm of ['EC_prime256v1', 'RSA_2048'] as const) {
       const { signingAlgorithm } = ca.authority;
       const authority = { caId: ca.issuer.caId, ref: ca.ref, spkiSha256: ca.issuer.spkiSha256, signingAlgorithm };
       const file = join(folder, `${ca.ref}.pem`);
+      const options = { stage: 'dev', folder, authority, clock: () => heldKeyTime } as const;
+      const thread = signedBy === 'a thread' ? await runningCryptoThread() : undefined;
       return {
-        backend: createSoftwareBackend({ stage: 'dev', folder, authority, clock: () => heldKeyTime }),
+        backend: createSoftwareBackend(thread === undefined ? options : { ...options, sign: thread.sign }),
         issuerDer: ca.issuer.certificateDer,
         now: () => heldKeyTime,
         prepare: (options) => newTbsIssuance(ca, options),
         key: { remove: () => renameSync(file, `${file}.away`), restore: () => renameSync(`${file}.away`, file) },
-        close: () => rmSync(folder, { recursive: true }),
+        async close() {
+          await thread?.close();
+          rmSync(folder, { recursive: true });
+        },
       };
     },
   );

@@ -7,12 +7,14 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { type CryptoThread, createCryptoThread } from '../../shared/adapters/crypto-thread/crypto-thread.ts';
 import type { Answer, Job } from '../../shared/adapters/crypto-thread/jobs.ts';
 import { jobBytesMax, startThread, type Thread } from '../../shared/adapters/crypto-thread/thread.ts';
+import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
 import { parseCertificationRequest } from '../../shared/pki/certification-request.ts';
 import { verifyPossession } from '../../shared/pki/possession.ts';
 import { parseSubjectPublicKey, type SubjectPublicKey } from '../../shared/pki/public-key.ts';
 import type { SignatureAlgorithm } from '../../shared/pki/signature-algorithm.ts';
 import { verifySignature } from '../../shared/pki/verify-signature.ts';
 import { sampleDer, sampleManifest, spkiOf } from '../support/certification-requests.ts';
+import { runningCryptoThread } from '../support/crypto-thread.ts';
 
 const workerFile = new URL('../../shared/adapters/crypto-thread/worker.ts', import.meta.url);
 const jobsFile = new URL('../../shared/adapters/crypto-thread/jobs.ts', import.meta.url);
@@ -54,22 +56,16 @@ async function watched(): Promise<{ readonly thread: CryptoThread; readonly jobs
   channel.onmessage = ({ data }) => {
     jobs += data as number;
   };
-  const { thread } = open({
-    entry: entryOf(`
-      import { BroadcastChannel, parentPort } from 'node:worker_threads';
-      import { decodeJobs } from '${jobsFile.href}';
-      const channel = new BroadcastChannel('jobs of the thread');
-      parentPort.on('message', ({ kind, bytes }) => kind === 'jobs' && channel.postMessage(decodeJobs(bytes).length));
-      import('${workerFile.href}');`),
-  });
-  await vi.waitFor(async () => {
-    expect(await ask(thread)).toBe(true);
-    expect(jobs).toBeGreaterThan(0);
-  }, 10_000);
-  jobs = 0;
+  const entry = entryOf(`
+    import { BroadcastChannel, parentPort } from 'node:worker_threads';
+    import { decodeJobs } from '${jobsFile.href}';
+    const channel = new BroadcastChannel('jobs of the thread');
+    parentPort.on('message', ({ kind, bytes }) => kind === 'jobs' && channel.postMessage(decodeJobs(bytes).length));
+    import('${workerFile.href}');`);
+  const thread = await runningCryptoThread({ entry });
+  closing.push(() => thread.close());
   return { thread, jobs: () => jobs };
 }
-
 const approving = "jobs.map(() => ({ kind: 'verified', verified: true }))";
 
 function open(options: Partial<Parameters<typeof createCryptoThread>[0]> = {}) {
@@ -157,10 +153,10 @@ const signature = p256.sign(message, p256.privateKey);
 const ask = (thread: CryptoThread, text: Uint8Array = message) =>
   thread.verify(p256.algorithm, p256.publicKey, text, signature);
 
-/** A thread that says yes to everything, once it does. */
+/** A thread that says yes to everything. */
 async function approvingThread(): Promise<CryptoThread> {
-  const { thread } = open({ entry: threadThat(approving) });
-  await vi.waitFor(async () => expect(await ask(thread, flipped(message, 1))).toBe(true), 10_000);
+  const thread = await runningCryptoThread({ entry: threadThat(approving) });
+  closing.push(() => thread.close());
   return thread;
 }
 
@@ -262,6 +258,21 @@ describe('signing on a thread', () => {
       await vi.waitFor(() => expect(jobs()).toBe(publicKey.keyType === 'P-256' ? 100 : 0));
     },
   );
+});
+
+describe('signers for what is linted', () => {
+  it('sign off the calling thread what they sign on it', async () => {
+    const { jobs, thread } = await watched();
+    const signer = createThrowawaySigners(thread.sign)('SHA256WITHECDSA');
+    const later = await Promise.all(Array.from({ length: 10 }, () => signer.signOnPool!(message)));
+    for (const one of [signer.sign(message), ...later])
+      expect(await verifySignature({ kind: 'ecdsa', hash: 'sha256' }, signer.publicKey, message, one)).toBe(true);
+    await vi.waitFor(() => expect(jobs()).toBe(10));
+  });
+
+  it('do without, where none is given', () => {
+    expect(createThrowawaySigners()('SHA256WITHECDSA').signOnPool).toBeUndefined();
+  });
 });
 
 describe('a thread', () => {

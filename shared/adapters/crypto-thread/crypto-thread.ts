@@ -20,6 +20,8 @@ export interface CryptoThread {
   readonly verify: VerifySignature;
   /** As `signOnPool`. */
   readonly sign: Sign;
+  /** Whether the thread takes work now. */
+  isRunning(): boolean;
   /** Ends the thread. What is under way then and what comes later is done by the pool. */
   close(): Promise<void>;
 }
@@ -85,6 +87,7 @@ export function createCryptoThread(options: CryptoThreadOptions): CryptoThread {
         );
       });
     },
+    isRunning: () => thread?.takes(0) === true,
     async close() {
       isClosed = true;
       await thread?.close();

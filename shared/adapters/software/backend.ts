@@ -19,6 +19,7 @@ import {
   type SoftwareKey,
   signWithKeyFile,
 } from './key-file.ts';
+import type { Sign } from './sign.ts';
 
 export interface SoftwareBackendOptions {
   readonly stage: Stage;
@@ -32,13 +33,16 @@ export interface SoftwareBackendOptions {
     readonly signingAlgorithm: CaSigningAlgorithm;
   };
   readonly clock: Clock;
+  /** Signs off the calling thread, where that has more to do. */
+  readonly sign?: Sign;
 }
 
+/** Of those that are made on the calling thread. */
 const signaturesATurn = 32;
 
 /** A SigningBackend for one CA. Throws outside the dev stage. */
 export function createSoftwareBackend(options: SoftwareBackendOptions): SigningBackend {
-  const { authority, clock, folder, stage } = options;
+  const { authority, clock, folder, sign, stage } = options;
   assertDevelopment(stage);
   const read = keyFileReader(keyFilePath(folder, authority.ref));
   return {
@@ -51,10 +55,14 @@ export function createSoftwareBackend(options: SoftwareBackendOptions): SigningB
         intent: tbsIntentOf(prepared, authority.caId),
       }));
       const key = openKey(read, authority.spkiSha256);
+      if ('code' in key) return batch.map(({ issuanceId }) => ({ kind: 'unavailable', issuanceId, ...key }));
+      const signed = ({ issuanceId, intent }: (typeof intents)[number]) =>
+        submitOne(key, authority.signingAlgorithm, issuanceId, intent, sign);
+      // All in one turn: they go over together.
+      if (sign !== undefined) return Promise.all(intents.map(signed));
       const outcomes: SubmitOutcome[] = [];
-      for (const { issuanceId, intent } of intents) {
-        if ('code' in key) outcomes.push({ kind: 'unavailable', issuanceId, ...key });
-        else outcomes.push(await submitOne(key, authority.signingAlgorithm, issuanceId, intent));
+      for (const one of intents) {
+        outcomes.push(await signed(one));
         if (outcomes.length % signaturesATurn === 0) await nextTurn();
       }
       return outcomes;
@@ -62,7 +70,7 @@ export function createSoftwareBackend(options: SoftwareBackendOptions): SigningB
     async signCrl(tbsDer) {
       const key = openKey(read, authority.spkiSha256);
       if ('code' in key) throw new SealwrightError('backend-unavailable', { message: `${key.code}: ${key.message}` });
-      const signature = await signWithKeyFile(key, authority.signingAlgorithm, tbsDer);
+      const signature = await signWithKeyFile(key, authority.signingAlgorithm, tbsDer, sign);
       return assembleCertificate(tbsDer, authority.signingAlgorithm, signature);
     },
     async collect(tickets) {
@@ -92,12 +100,13 @@ async function submitOne(
   algorithm: CaSigningAlgorithm,
   issuanceId: string,
   intent: TbsIntent,
+  sign: Sign | undefined,
 ): Promise<SubmitOutcome> {
   if (intent.signingAlgorithm !== algorithm) {
     const message = `the intent is for ${intent.signingAlgorithm}, the CA signs with ${algorithm}`;
     return { kind: 'refused', issuanceId, code: 'signing-algorithm', message };
   }
-  const signature = await signWithKeyFile(key, algorithm, intent.tbsDer);
+  const signature = await signWithKeyFile(key, algorithm, intent.tbsDer, sign);
   return { kind: 'signed', issuanceId, certificateDer: assembleCertificate(intent.tbsDer, algorithm, signature) };
 }
 

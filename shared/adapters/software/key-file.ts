@@ -11,10 +11,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { CaKeyAlgorithm, Stage } from '../../hierarchy/hierarchy.ts';
 import { parseSubjectPublicKey, type SubjectPublicKey } from '../../pki/public-key.ts';
 import { type CaSigningAlgorithm, caSigningAlgorithmHash } from '../../pki/signature-algorithm.ts';
+import { type Sign, signOnPool } from './sign.ts';
 
 /** Why a key file cannot be signed with. `missing`: there is none; the others: there is one and it is not used. */
 export class KeyFileError extends Error {
@@ -114,24 +114,21 @@ export function ensureKeyFile(path: string, folder: string, keyAlgorithm: CaKeyA
   }
 }
 
-const signOnThreadPool = promisify(
-  (hash: string, message: Uint8Array, key: KeyObject, done: (error: Error | null, signature: Buffer) => void) =>
-    signNow(hash, message, key, done),
-);
+/** EC as a token does it, synchronously; RSA on the thread pool. */
+const signHere: Sign = async (hash, message, key) =>
+  key.asymmetricKeyType === 'ec' ? signNow(hash, message, key) : signOnPool(hash, message, key);
 
 /**
- * The content of a signature BIT STRING. EC is synchronous, as on a token; RSA goes to the thread pool.
- * Throws RangeError when key and algorithm are not of one family.
+ * The content of a signature BIT STRING, made by `sign`. Throws RangeError when key and algorithm are not of one family.
  */
 export async function signWithKeyFile(
   key: SoftwareKey,
   algorithm: CaSigningAlgorithm,
   message: Uint8Array,
+  sign: Sign = signHere,
 ): Promise<Uint8Array> {
   const family = algorithm.endsWith('ECDSA') ? 'ec' : 'rsa';
   if (key.publicKey.info.kind !== family)
     throw new RangeError(`a ${key.publicKey.keyType} key does not sign with ${algorithm}`);
-  const hash = caSigningAlgorithmHash(algorithm);
-  if (family === 'ec') return signNow(hash, message, key.privateKey);
-  return signOnThreadPool(hash, message, key.privateKey);
+  return sign(caSigningAlgorithmHash(algorithm), message, key.privateKey);
 }

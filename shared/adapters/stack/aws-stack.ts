@@ -84,7 +84,7 @@ export function openAwsStack(environment: AwsEnvironment): Stack {
     // Each function sees a request once: there is nothing to remember.
     requests: createRequestReader({ rememberedMax: 0 }),
     verify: verifySignature,
-    paced: undefined,
+    sign: undefined,
     watch: createDynamoWatch({ ...options, clock: systemClock }),
     credentials: enrolmentCredentials,
     operators: createDynamoOperators(table),

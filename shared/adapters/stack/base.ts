@@ -20,6 +20,7 @@ import type { CrlObjects } from '../../issuance/publish-crls.ts';
 import type { RequestReader } from '../../issuance/request-reader.ts';
 import type { CrlSource, RevocationStore } from '../../issuance/revocation-ports.ts';
 import type { VerifySignature } from '../../pki/verify-signature.ts';
+import type { Sign } from '../software/sign.ts';
 import type { Environment } from './environment.ts';
 
 /** What the functions of one deployment share: configuration, ledger, queues. Signing backends are the signer's alone. */
@@ -35,10 +36,8 @@ export interface Stack {
   readonly durable: (() => Promise<void>) | undefined;
   readonly requests: RequestReader;
   readonly verify: VerifySignature;
-  /** The same function, whose calls on the thread pool are known to be under way to whoever waits for what they lead to; undefined where nobody does. */
-  readonly paced:
-    | (<P extends readonly unknown[], T>(call: (...parameters: P) => Promise<T>) => (...parameters: P) => Promise<T>)
-    | undefined;
+  /** Signs off the main thread, with keys of this process; undefined where nothing else waits for the main thread. */
+  readonly sign: Sign | undefined;
   readonly watch: IssuanceWatch;
   readonly credentials: CredentialStore;
   readonly operators: OperatorStore;

@@ -37,13 +37,14 @@ export interface EmbeddedStack extends Stack {
 export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedStack {
   const hierarchy = readHierarchy(environment.hierarchyFile);
   const pace = createPace();
-  const paced: NonNullable<Stack['paced']> = (call) => pacedBy(pace, call);
   const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock, early: true, pace });
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
   const cryptography = createCryptoThread({
     onEnd: (error) => logger.warn('the thread for signatures has ended: the pool does its work for now', { error }),
   });
-  const verify = paced(cryptography.verify);
+  // Under way, to whoever waits for what they lead to.
+  const verify = pacedBy(pace, cryptography.verify);
+  const sign = pacedBy(pace, cryptography.sign);
   const queues = new Map<string, WorkQueue & QueueConsumer>();
   const queue = (name: string) => {
     let found = queues.get(name);
@@ -65,7 +66,7 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
     durable: store.durable,
     requests: createRequestReader({ verify }),
     verify,
-    paced,
+    sign,
     watch: store.watch,
     credentials: store.credentials,
     operators: store.operators,
