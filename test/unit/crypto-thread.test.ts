@@ -242,6 +242,14 @@ describe('signing on a thread', () => {
     expect(thread.numberOf(p256.privateKey)).not.toBe(first);
   });
 
+  it('makes a signature that is the only one where it is asked for, and more of them on the thread', async () => {
+    const { jobs, thread } = await watched();
+    const one = () => thread.sign('sha256', message, p256.privateKey);
+    for (const made of [await one(), await one()]) expect(verify('sha256', message, p256.privateKey, made)).toBe(true);
+    await Promise.all([one(), one()]);
+    await vi.waitFor(() => expect(jobs()).toBe(2));
+  });
+
   const signing = ['P-256 sha256', 'P-384 sha256', 'PKCS #1', 'Ed25519'];
   it.each(kinds.filter(({ name }) => signing.includes(name)))(
     'answers as the pool, for $name',

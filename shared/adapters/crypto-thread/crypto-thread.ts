@@ -11,7 +11,7 @@ import type { KeyObject } from 'node:crypto';
 import type { SubjectPublicKey } from '../../pki/public-key.ts';
 import type { SignatureAlgorithm } from '../../pki/signature-algorithm.ts';
 import { createVerifySignature, type VerifySignature, verifyOnPool } from '../../pki/verify-signature.ts';
-import { type Sign, signOnPool } from '../software/sign.ts';
+import { type Sign, signHere, signOnPool } from '../software/sign.ts';
 import { type Job, jobBytes, pssSaltBytesMax, type VerifyJob } from './jobs.ts';
 import { startThread, type Thread } from './thread.ts';
 
@@ -82,8 +82,10 @@ export function createCryptoThread(options: CryptoThreadOptions): CryptoThread {
       const taker = isQuickToSign(key) ? takerOf({ kind: 'sign', hash, key: 0, message }) : undefined;
       if (taker === undefined) return onPool();
       return new Promise((resolve) => {
-        taker.do({ kind: 'sign', hash, key: taker.numberOf(key), message }, (answer) =>
-          resolve(answer.kind === 'signed' ? answer.signature : onPool()),
+        taker.doUnlessAlone(
+          { kind: 'sign', hash, key: taker.numberOf(key), message },
+          (answer) => resolve(answer.kind === 'signed' ? answer.signature : onPool()),
+          () => resolve(signHere(hash, message, key)),
         );
       });
     },

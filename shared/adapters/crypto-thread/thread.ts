@@ -8,6 +8,8 @@ export interface Thread {
   takes(bytes: number): boolean;
   /** Calls `settle` once: with `not-done` also when the thread ends first. Only what it takes. */
   do(job: Job, settle: (answer: Answer) => void): void;
+  /** The same, or calls `alone` where a job turns out to be the only one: handing it over would cost as much as doing it. */
+  doUnlessAlone(job: Job, settle: (answer: Answer) => void, alone: () => void): void;
   /** The number under which the thread has a key to sign with. */
   numberOf(key: KeyObject): number;
   /** Ends it, and settles what is under way. */
@@ -23,6 +25,7 @@ export interface ThreadOptions {
 interface Task {
   readonly job: Job;
   readonly settle: (answer: Answer) => void;
+  readonly alone: (() => void) | undefined;
 }
 
 /** A job of more would keep the small ones waiting. */
@@ -56,6 +59,11 @@ export function startThread({ entry, onEnd }: ThreadOptions): Thread {
   const tell = (message: ThreadMessage) =>
     worker.postMessage(message, message.kind === 'jobs' ? [message.bytes.buffer] : []);
 
+  function take(task: Task): void {
+    waiting.push(task);
+    schedule();
+  }
+
   function schedule(): void {
     if (scheduled || waiting.length === 0 || underWay.length >= messagesUnderWayMax) return;
     scheduled = true;
@@ -64,6 +72,12 @@ export function startThread({ entry, onEnd }: ThreadOptions): Thread {
 
   function flush(): void {
     scheduled = false;
+    const alone = underWay.length === 0 && waiting.length === 1 ? waiting[0]!.alone : undefined;
+    if (alone !== undefined) {
+      waiting = [];
+      alone();
+      return;
+    }
     while (state === 'ready' && waiting.length > 0 && underWay.length < messagesUnderWayMax) {
       const count = countOfNext(waiting);
       const tasks = waiting.slice(0, count);
@@ -119,10 +133,8 @@ export function startThread({ entry, onEnd }: ThreadOptions): Thread {
 
   return {
     takes: (bytes) => state === 'ready' && waiting.length < waitingMax && bytes <= jobBytesMax,
-    do(job, settle) {
-      waiting.push({ job, settle });
-      schedule();
-    },
+    do: (job, settle) => take({ job, settle, alone: undefined }),
+    doUnlessAlone: (job, settle, alone) => take({ job, settle, alone }),
     numberOf(key) {
       const known = keys.get(key);
       if (known !== undefined) return known;

@@ -1,5 +1,5 @@
 /** CA keys as PKCS#8 PEM files, mode 600, in a folder of the state. For the dev stage only. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign as signNow } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import {
   type BigIntStats,
   chmodSync,
@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import type { CaKeyAlgorithm, Stage } from '../../hierarchy/hierarchy.ts';
 import { parseSubjectPublicKey, type SubjectPublicKey } from '../../pki/public-key.ts';
 import { type CaSigningAlgorithm, caSigningAlgorithmHash } from '../../pki/signature-algorithm.ts';
-import { type Sign, signOnPool } from './sign.ts';
+import { type Sign, signHere } from './sign.ts';
 
 /** Why a key file cannot be signed with. `missing`: there is none; the others: there is one and it is not used. */
 export class KeyFileError extends Error {
@@ -113,10 +113,6 @@ export function ensureKeyFile(path: string, folder: string, keyAlgorithm: CaKeyA
     rmSync(partial, { force: true });
   }
 }
-
-/** EC as a token does it, synchronously; RSA on the thread pool. */
-const signHere: Sign = async (hash, message, key) =>
-  key.asymmetricKeyType === 'ec' ? signNow(hash, message, key) : signOnPool(hash, message, key);
 
 /**
  * The content of a signature BIT STRING, made by `sign`. Throws RangeError when key and algorithm are not of one family.

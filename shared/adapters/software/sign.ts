@@ -6,6 +6,10 @@ export type Sign = (hash: SignHash, message: Uint8Array, key: KeyObject) => Prom
 
 export type SignHash = 'sha256' | 'sha384' | 'sha512';
 
+/** EC as a token does it, synchronously; RSA on the thread pool. */
+export const signHere: Sign = async (hash, message, key) =>
+  key.asymmetricKeyType === 'ec' ? signNow(hash, message, key) : signOnPool(hash, message, key);
+
 /** On the thread pool. */
 export const signOnPool: Sign = promisify(
   (hash: SignHash, message: Uint8Array, key: KeyObject, done: (error: Error | null, signature: Buffer) => void) =>
