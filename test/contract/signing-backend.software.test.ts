@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSoftwareBackend } from '../../shared/adapters/software/backend.ts';
 import { createSoftwareProvisioner } from '../../shared/adapters/software/provisioner.ts';
-import { runningCryptoThread } from '../support/crypto-thread.ts';
+import { runningCryptoThreads } from '../support/crypto-threads.ts';
 import { buildHeldAuthority, heldAuthority, heldKeyTime, newTbsIssuance } from '../support/held-key-issuance.ts';
 import { signingBackendContract } from './signing-backend-suite.ts';
 
@@ -37,7 +37,7 @@ for (const [keyAlgorithm, signedBy] of variants) {
       const authority = { caId: ca.issuer.caId, ref: ca.ref, spkiSha256: ca.issuer.spkiSha256, signingAlgorithm };
       const file = join(folder, `${ca.ref}.pem`);
       const options = { stage: 'dev', folder, authority, clock: () => heldKeyTime } as const;
-      const thread = signedBy === 'a thread' ? await runningCryptoThread() : undefined;
+      const thread = signedBy === 'a thread' ? await runningCryptoThreads() : undefined;
       return {
         backend: createSoftwareBackend(thread === undefined ? options : { ...options, sign: thread.sign }),
         issuerDer: ca.issuer.certificateDer,

@@ -6,6 +6,8 @@ import { type Answer, decodeAnswers, encodeJobs, type Job, jobBytes, type Thread
 export interface Thread {
   /** Whether it takes one more job of so many bytes: it has started, and not too much waits for it. */
   takes(bytes: number): boolean;
+  /** Jobs that wait for it or are under way. */
+  load(): number;
   /** Calls `settle` once: with `not-done` also when the thread ends first. Only what it takes. */
   do(job: Job, settle: (answer: Answer) => void): void;
   /** The same, or calls `alone` where a job turns out to be the only one: handing it over would cost as much as doing it. */
@@ -53,6 +55,7 @@ export function startThread({ entry, onEnd }: ThreadOptions): Thread {
   let waiting: Task[] = [];
   let scheduled = false;
   const underWay: (readonly Task[])[] = [];
+  let tasksUnderWay = 0;
   const keys = new Map<KeyObject, number>();
   let keysEver = 0;
 
@@ -84,6 +87,7 @@ export function startThread({ entry, onEnd }: ThreadOptions): Thread {
       waiting = waiting.slice(count);
       // Nobody's process ends while somebody waits for an answer, and none stays for an idle thread.
       if (underWay.push(tasks) === 1) worker.ref();
+      tasksUnderWay += tasks.length;
       tell({ kind: 'jobs', bytes: encodeJobs(tasks.map(({ job }) => job)) });
     }
   }
@@ -93,6 +97,7 @@ export function startThread({ entry, onEnd }: ThreadOptions): Thread {
     const tasks = underWay[0];
     if (tasks?.length !== answers.length) throw new Error('the thread answered other than it was asked');
     underWay.shift();
+    tasksUnderWay -= tasks.length;
     if (underWay.length === 0) worker.unref();
     for (const [index, { settle }] of tasks.entries()) settle(answers[index]!);
     schedule();
@@ -102,6 +107,7 @@ export function startThread({ entry, onEnd }: ThreadOptions): Thread {
     state = 'ended';
     const left = [...underWay.flat(), ...waiting];
     underWay.length = 0;
+    tasksUnderWay = 0;
     waiting = [];
     for (const { settle } of left) settle({ kind: 'not-done' });
   }
@@ -133,6 +139,7 @@ export function startThread({ entry, onEnd }: ThreadOptions): Thread {
 
   return {
     takes: (bytes) => state === 'ready' && waiting.length < waitingMax && bytes <= jobBytesMax,
+    load: () => waiting.length + tasksUnderWay,
     do: (job, settle) => take({ job, settle, alone: undefined }),
     doUnlessAlone: (job, settle, alone) => take({ job, settle, alone }),
     numberOf(key) {

@@ -8,7 +8,7 @@ import type { CrlReader } from '../../issuance/publish-crls.ts';
 import { createRequestReader } from '../../issuance/request-reader.ts';
 import type { CertificateSearch } from '../../issuance/search-certificates.ts';
 import { createAlarmLog } from '../aws-lambda/alarm-log.ts';
-import { createCryptoThread } from '../crypto-thread/crypto-thread.ts';
+import { createCryptoThreads } from '../crypto-thread/crypto-threads.ts';
 import { createFileCrlObjects } from '../files/crl-objects.ts';
 import { createPace, pacedBy } from '../sqlite/pace.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
@@ -39,8 +39,8 @@ export function openEmbeddedStack(environment: EmbeddedEnvironment): EmbeddedSta
   const pace = createPace();
   const store = openSqliteStore({ path: ledgerFile(environment.stateDir), clock: systemClock, early: true, pace });
   const logger = new Logger({ serviceName: 'sealwright', logLevel: environment.logLevel });
-  const cryptography = createCryptoThread({
-    onEnd: (error) => logger.warn('the thread for signatures has ended: the pool does its work for now', { error }),
+  const cryptography = createCryptoThreads({
+    onEnd: (error) => logger.warn('a thread for signatures has ended: others do its work for now', { error }),
   });
   // Under way, to whoever waits for what they lead to.
   const verify = pacedBy(pace, cryptography.verify);

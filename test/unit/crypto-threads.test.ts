@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { type CryptoThread, createCryptoThread } from '../../shared/adapters/crypto-thread/crypto-thread.ts';
+import { type CryptoThreads, createCryptoThreads } from '../../shared/adapters/crypto-thread/crypto-threads.ts';
 import type { Answer, Job } from '../../shared/adapters/crypto-thread/jobs.ts';
 import { jobBytesMax, startThread, type Thread } from '../../shared/adapters/crypto-thread/thread.ts';
 import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
@@ -14,7 +14,7 @@ import { parseSubjectPublicKey, type SubjectPublicKey } from '../../shared/pki/p
 import type { SignatureAlgorithm } from '../../shared/pki/signature-algorithm.ts';
 import { verifySignature } from '../../shared/pki/verify-signature.ts';
 import { sampleDer, sampleManifest, spkiOf } from '../support/certification-requests.ts';
-import { runningCryptoThread } from '../support/crypto-thread.ts';
+import { runningCryptoThreads } from '../support/crypto-threads.ts';
 
 const workerFile = new URL('../../shared/adapters/crypto-thread/worker.ts', import.meta.url);
 const jobsFile = new URL('../../shared/adapters/crypto-thread/jobs.ts', import.meta.url);
@@ -49,7 +49,7 @@ function threadThat(expression: string): URL {
 }
 
 /** The real thread, running, and how many jobs it has had since. */
-async function watched(): Promise<{ readonly thread: CryptoThread; readonly jobs: () => number }> {
+async function watched(): Promise<{ readonly thread: CryptoThreads; readonly jobs: () => number }> {
   const channel = new BroadcastChannel('jobs of the thread');
   closing.push(() => channel.close());
   let jobs = 0;
@@ -62,15 +62,15 @@ async function watched(): Promise<{ readonly thread: CryptoThread; readonly jobs
     const channel = new BroadcastChannel('jobs of the thread');
     parentPort.on('message', ({ kind, bytes }) => kind === 'jobs' && channel.postMessage(decodeJobs(bytes).length));
     import('${workerFile.href}');`);
-  const thread = await runningCryptoThread({ entry });
+  const thread = await runningCryptoThreads({ entry });
   closing.push(() => thread.close());
   return { thread, jobs: () => jobs };
 }
 const approving = "jobs.map(() => ({ kind: 'verified', verified: true }))";
 
-function open(options: Partial<Parameters<typeof createCryptoThread>[0]> = {}) {
+function open(options: Partial<Parameters<typeof createCryptoThreads>[0]> = {}) {
   const ends: Error[] = [];
-  const thread = createCryptoThread({ onEnd: (cause) => ends.push(cause), ...options });
+  const thread = createCryptoThreads({ onEnd: (cause) => ends.push(cause), count: 1, ...options });
   closing.push(() => thread.close());
   return { thread, ends };
 }
@@ -150,12 +150,12 @@ function questionsOf(kind: Kind): readonly Question[] {
 }
 
 const signature = p256.sign(message, p256.privateKey);
-const ask = (thread: CryptoThread, text: Uint8Array = message) =>
+const ask = (thread: CryptoThreads, text: Uint8Array = message) =>
   thread.verify(p256.algorithm, p256.publicKey, text, signature);
 
 /** A thread that says yes to everything. */
-async function approvingThread(): Promise<CryptoThread> {
-  const thread = await runningCryptoThread({ entry: threadThat(approving) });
+async function approvingThread(): Promise<CryptoThreads> {
+  const thread = await runningCryptoThreads({ entry: threadThat(approving) });
   closing.push(() => thread.close());
   return thread;
 }
@@ -344,9 +344,49 @@ describe('a thread', () => {
   });
 });
 
+describe('two threads', () => {
+  /** Says yes to everything, and which of the threads did. */
+  const counting = () =>
+    entryOf(`
+    import { BroadcastChannel, parentPort, threadId } from 'node:worker_threads';
+    import { decodeJobs, encodeAnswers } from '${jobsFile.href}';
+    const channel = new BroadcastChannel('jobs of two threads');
+    parentPort.on('message', ({ kind, bytes }) => {
+      if (kind !== 'jobs') return;
+      const { length } = decodeJobs(bytes);
+      channel.postMessage([threadId, length]);
+      parentPort.postMessage(encodeAnswers(Array(length).fill({ kind: 'verified', verified: true })));
+    });
+    parentPort.postMessage('ready');`);
+
+  async function countedJobs(count: number): Promise<readonly number[]> {
+    const channel = new BroadcastChannel('jobs of two threads');
+    const byThread = new Map<number, number>();
+    channel.onmessage = ({ data }) => {
+      const [id, jobs] = data as [number, number];
+      byThread.set(id, (byThread.get(id) ?? 0) + jobs);
+    };
+    closing.push(() => channel.close());
+    const threads = await runningCryptoThreads({ count: 2, entry: counting() });
+    closing.push(() => threads.close());
+    const answers = await Promise.all(Array.from({ length: count }, () => ask(threads, flipped(message, 1))));
+    expect(answers).toEqual(Array(count).fill(true));
+    await vi.waitFor(() => expect([...byThread.values()].reduce((sum, jobs) => sum + jobs, 0)).toBe(count));
+    return [...byThread.values()].sort((one, other) => one - other);
+  }
+
+  it('share what comes at once, a message each', async () => {
+    expect(await countedJobs(24)).toEqual([12, 12]);
+  });
+
+  it('leave what is few to one of them', async () => {
+    expect(await countedJobs(3)).toEqual([3]);
+  });
+});
+
 describe('when the thread is not there, the pool', () => {
-  const yes = (thread: CryptoThread) => ask(thread);
-  const no = (thread: CryptoThread) => ask(thread, flipped(message, 1));
+  const yes = (thread: CryptoThreads) => ask(thread);
+  const no = (thread: CryptoThreads) => ask(thread, flipped(message, 1));
 
   it('does what a dying thread had under way, and the next thread what comes after', async () => {
     const { ends, thread } = open({ entry: threadThat('(process.exit(1), [])'), restartMsMin: 0 });
