@@ -375,8 +375,10 @@ describe('two threads', () => {
     return [...byThread.values()].sort((one, other) => one - other);
   }
 
-  it('share what comes at once, a message each', async () => {
-    expect(await countedJobs(24)).toEqual([12, 12]);
+  it('share what comes at once, in parts that are worth a message', async () => {
+    const [less, more] = await countedJobs(24);
+    expect(less! + more!).toBe(24);
+    expect(more! - less!).toBeLessThanOrEqual(4);
   });
 
   it('leave what is few to one of them', async () => {
