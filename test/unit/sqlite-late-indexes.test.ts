@@ -1,8 +1,20 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createCommitQueue } from '../../shared/adapters/sqlite/commit-queue.ts';
+import { createCounters } from '../../shared/adapters/sqlite/counters.ts';
+import { createCredentialCounts } from '../../shared/adapters/sqlite/credential-counts.ts';
+import { createCredentialStore } from '../../shared/adapters/sqlite/credential-store.ts';
 import { openDatabase } from '../../shared/adapters/sqlite/database.ts';
+import { createDrafts } from '../../shared/adapters/sqlite/drafts.ts';
 import { createLateIndexes, type LateIndexes } from '../../shared/adapters/sqlite/late-indexes.ts';
+import { createLedger } from '../../shared/adapters/sqlite/ledger.ts';
+import { createRecordMemory } from '../../shared/adapters/sqlite/record-memory.ts';
+import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
+import { gatheredTogether } from '../../shared/adapters/sqlite/transaction.ts';
+import { issuanceIdOf } from '../../shared/issuance/ids.ts';
+import type { NewIssuance } from '../../shared/issuance/issuance-record.ts';
 import { createRandom, type Random } from '../crash/simulator/random.ts';
+import { moves, newCredential, newIssuance } from '../support/ledger-fixtures.ts';
 
 let database: DatabaseSync;
 
@@ -108,5 +120,47 @@ describe('indexes that are filled late', () => {
       late.write();
       expect(issuer.made.length - count('certificate_names')).toBeLessThanOrEqual(2 * 32 + 10);
     }
+  });
+});
+
+describe('a transaction that is lost', () => {
+  it('takes along who had come to hold a name and a key in it, written or not (lost-holds)', async () => {
+    const late = createLateIndexes(database);
+    const drafts = createDrafts(database, createRecordMemory(), late);
+    const credentialCounts = createCredentialCounts(database);
+    const counters = createCounters(database);
+    const commits = createCommitQueue({
+      database,
+      flushOperationsMax: 100,
+      queuedOperationsMax: 1_000,
+      gathered: gatheredTogether([drafts, late, credentialCounts, counters]),
+    });
+    const parts = { database, commits, counters, credentialCounts, drafts, early: true, late };
+    const ledger = createLedger({ ...parts, onSettled: () => undefined });
+    const credentials = createCredentialStore(database, commits, credentialCounts);
+    const [one, other] = [newCredential(), newCredential({ owner: 'plant-8' })];
+    await credentials.create(one);
+    await credentials.create(other);
+    const approve = ({ requestId }: NewIssuance) => ledger.advance([moves.approve(issuanceIdOf(requestId, 1))]);
+
+    const lost = newIssuance(one);
+    expect(await ledger.receive(lost)).toMatchObject({ kind: 'received' });
+    expect(await approve(lost)).toEqual([{ kind: 'moved' }]);
+    expect((await ledger.holders(lost.names, lost.spkiSha256)).keyOwner).toBe('plant-7');
+    // Their rows are written within the transaction, which SQLite does not end by itself.
+    await commits.apply(drafts.write);
+    const failed = commits.submit(() => {
+      throw new StorageError('storage-failed', 'the disk is gone');
+    });
+    await expect(failed).rejects.toMatchObject({ code: 'storage-failed' });
+    expect(await ledger.get(issuanceIdOf(lost.requestId, 1))).toBeUndefined();
+    expect(await ledger.holders(lost.names, lost.spkiSha256)).toEqual({ names: [], keyCompromised: false });
+
+    const next = newIssuance(other, { names: lost.names, spkiSha256: lost.spkiSha256 });
+    expect(await ledger.receive(next)).toMatchObject({ kind: 'received' });
+    expect(await approve(next)).toEqual([{ kind: 'moved' }]);
+    await drafts.completed(commits);
+    expect((await ledger.holders(lost.names, lost.spkiSha256)).keyOwner).toBe('plant-8');
+    commits.close();
   });
 });

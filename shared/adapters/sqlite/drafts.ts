@@ -64,7 +64,7 @@ export function createDrafts(database: DatabaseSync, memory: RecordMemory, late:
   function keep(draft: Draft): void {
     drafts.set(draft.record.issuanceId, draft);
     requests.add(draft.record.requestId);
-    memory.put(draft);
+    memory.put({ issuance: draft.issuance, record: draft.record });
   }
 
   function clear(): void {

@@ -52,6 +52,8 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   );
   /** Of the round under way: the last change of the history whose entries are in it or in the tables. */
   let through: number | undefined;
+  /** A transaction was lost, or the store has just been opened: what is in memory is not what the tables lack. */
+  let stale = true;
 
   const newest = () => (lastChange.get()!.change ?? 0) as number;
 
@@ -75,24 +77,45 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
     for (const name of names) parts.names.add(name, issuance);
   }
 
-  function recover(): void {
+  /** Before any use: nothing is looked up in a memory that is not true. Throws what a read throws, and is tried again then. */
+  function fresh(): void {
+    if (!stale) return;
     through = undefined;
     for (const part of all) part.clear();
     for (const { at, issuance, named, to } of derive()) {
       if (to === 'approved') approved(named, at);
       else issued(issuance, named);
     }
+    stale = false;
   }
 
-  recover();
   return {
-    hold,
-    own,
-    issued,
-    holdOf: (name) => parts.holds.find(name) ?? holdOf(name),
-    keyOf: (spkiSha256) => parts.keys.find(spkiSha256) ?? keyOf(spkiSha256),
-    has: () => all.some((part) => part.has()),
+    hold(names, one) {
+      fresh();
+      hold(names, one);
+    },
+    own(spkiSha256, owner, heldAt) {
+      fresh();
+      own(spkiSha256, owner, heldAt);
+    },
+    issued(issuance, certificate) {
+      fresh();
+      issued(issuance, certificate);
+    },
+    holdOf(name) {
+      fresh();
+      return parts.holds.find(name) ?? holdOf(name);
+    },
+    keyOf(spkiSha256) {
+      fresh();
+      return parts.keys.find(spkiSha256) ?? keyOf(spkiSha256);
+    },
+    has() {
+      fresh();
+      return all.some((part) => part.has());
+    },
     complete() {
+      fresh();
       for (const part of all) part.complete();
       through = undefined;
       setMark.run(newest());
@@ -100,6 +123,7 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
     keep: () => undefined,
     drop: () => undefined,
     write() {
+      fresh();
       if (through === undefined) {
         if (!all.some((part) => part.arrived() >= roundMin)) return;
         through = newest();
@@ -112,7 +136,9 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
       through = undefined;
     },
     committed: () => undefined,
-    lost: recover,
+    lost() {
+      stale = true;
+    },
   };
 }
 

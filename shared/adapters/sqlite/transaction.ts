@@ -65,14 +65,15 @@ export function createTransaction(database: DatabaseSync, gathered: Gathered | u
   const release = database.prepare('RELEASE operation');
   const rollbackTo = database.prepare('ROLLBACK TO operation');
 
-  /** After some errors (SQLITE_FULL, SQLITE_IOERR) SQLite has rolled back by itself. */
+  /** After some errors (SQLITE_FULL, SQLITE_IOERR) SQLite has rolled back by itself. What is gathered is told after it: it may read. */
   function undo(error: unknown): StorageError {
-    gathered?.lost();
     try {
       if (database.isTransaction) rollback.run();
     } catch (undoError) {
       // Nothing of it was committed; the next transaction begins by undoing it.
       return new StorageError('storage-failed', 'a transaction could not be rolled back', undoError);
+    } finally {
+      gathered?.lost();
     }
     return storageErrorOf(error) ?? new StorageError('storage-failed', 'a transaction was not committed', error);
   }
