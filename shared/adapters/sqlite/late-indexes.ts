@@ -196,6 +196,7 @@ function createPart<E>(insert: (key: string, entry: E) => void) {
       round = arrived.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
       arrived = [];
       next = 0;
+      recent = 0;
     },
     /** Inserts some more than have come since, so that a round ends. Whether there are more in it. */
     step(): boolean {
