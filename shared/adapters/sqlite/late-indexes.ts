@@ -5,7 +5,7 @@ import type { Gathered } from './transaction.ts';
 /**
  * Indexes whose keys come in no order: digests and names. Inserted one by one each would write a page of its own for every
  * certificate; so they are kept in memory over many transactions and inserted in the order of their keys, a stretch with each
- * COMMIT, neighbours together. `index_mark` is the last change of the history that they all have: what is after it is read from
+ * COMMIT or with every hundredth, neighbours together. `index_mark` is the last change of the history that they all have: what is after it is read from
  * the tables when the store is opened, or when a transaction is lost.
  *
  * Who looks something up in these tables, but for what `holdOf` and `keyOf` answer, has `complete` run first.
@@ -41,6 +41,8 @@ const roundMinDefault = 4_096;
 
 /** A round begins when one index has `roundMin` entries for it. */
 export function createLateIndexes(database: DatabaseSync, roundMin: number = roundMinDefault): LateIndexes {
+  // A stretch of some length costs a fraction of its entries one by one, and no COMMIT has to carry a whole round.
+  const strideMin = Math.ceil(roundMin / 16);
   const parts = createParts(database);
   const all = Object.values(parts);
   const holdOf = createHoldOf(database);
@@ -130,7 +132,7 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
         for (const part of all) part.begin();
       }
       let left = false;
-      for (const part of all) left = part.step() || left;
+      for (const part of all) left = part.step(strideMin) || left;
       if (left) return;
       setMark.run(through);
       through = undefined;
@@ -198,8 +200,9 @@ function createPart<E>(insert: (key: string, entry: E) => void) {
       next = 0;
       recent = 0;
     },
-    /** Inserts some more than have come since, so that a round ends. Whether there are more in it. */
-    step(): boolean {
+    /** Inserts some more than have come since, so that a round ends, when enough have come. Whether there are more in it. */
+    step(strideMin: number): boolean {
+      if (recent < strideMin) return next < round.length;
       const count = recent + 1;
       recent = 0;
       return step(count);
