@@ -124,6 +124,25 @@ describe('indexes that are filled late', () => {
       expect(issuer.made.length - count('certificate_names')).toBeLessThanOrEqual(2 * 32 + 10);
     }
   });
+
+  it('end a round where only some of them get more: renewals hold no new name and no new key (renewals)', () => {
+    const random = createRandom(6);
+    const issuer = createIssuer();
+    const late = createLateIndexes(database, 32);
+    for (let n = 0; n < 40; n++) issuer.issue(late, random);
+    late.write();
+    for (let issuance = 1_000; issuance < 1_200; issuance++) {
+      late.issued(issuance, {
+        owner: 'plant-7',
+        names: ['dns:a.example'],
+        spkiSha256: 'aa',
+        fingerprint: `${issuance}`,
+      });
+      late.write();
+    }
+    expect(count('name_holds')).toBe(40);
+    expect(count('certificate_fingerprints')).toBeGreaterThan(140);
+  });
 });
 
 describe('a transaction that is lost', () => {

@@ -4,9 +4,9 @@ import type { Gathered } from './transaction.ts';
 
 /**
  * Indexes whose keys come in no order: digests and names. Inserted one by one each would write a page of its own for every
- * certificate; so they are kept in memory over many transactions and inserted in the order of their keys, a stretch with each
- * COMMIT or with every hundredth, neighbours together. `index_mark` is the last change of the history that they all have: what is after it is read from
- * the tables when the store is opened, or when a transaction is lost.
+ * certificate; so they are kept in memory over many transactions and inserted in the order of their keys, a stretch at a time,
+ * neighbours together. `index_mark` is the last change of the history that they all have: what is after it is read from the
+ * tables when the store is opened, or when a transaction is lost.
  *
  * Who looks something up in these tables, but for what `holdOf` and `keyOf` answer, has `complete` run first.
  */
@@ -131,8 +131,11 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
         through = newest();
         for (const part of all) part.begin();
       }
+      // Some more than have come since in any of them, so that a round ends in all of them.
+      const owed = Math.max(...all.map((part) => part.owed()));
+      if (owed < strideMin) return;
       let left = false;
-      for (const part of all) left = part.step(strideMin) || left;
+      for (const part of all) left = part.step(owed + 1) || left;
       if (left) return;
       setMark.run(through);
       through = undefined;
@@ -200,10 +203,10 @@ function createPart<E>(insert: (key: string, entry: E) => void) {
       next = 0;
       recent = 0;
     },
-    /** Inserts some more than have come since, so that a round ends, when enough have come. Whether there are more in it. */
-    step(strideMin: number): boolean {
-      if (recent < strideMin) return next < round.length;
-      const count = recent + 1;
+    /** Come since the last stretch. */
+    owed: () => recent,
+    /** Whether there are more in the round. */
+    step(count: number): boolean {
       recent = 0;
       return step(count);
     },
