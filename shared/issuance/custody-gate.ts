@@ -1,4 +1,4 @@
-import { type CustodyFinding, evaluateCustody } from '../custody/custody.ts';
+import { type CustodyDecision, type CustodyFinding, evaluateCustody } from '../custody/custody.ts';
 import type { KeyDescription } from '../custody/key-description.ts';
 import type { Hierarchy } from '../hierarchy/hierarchy.ts';
 import { findAuthority } from '../hierarchy/hierarchy.ts';
@@ -50,14 +50,21 @@ export function createCustodyGate(hierarchy: Hierarchy, clock: Clock): CustodyGa
         return { kind: 'unknown', cause: new Error(`the hierarchy has no CA ${issuer.caId}`) };
       const authority = generationOf(described, issuer);
       const cacheKey = `${issuer.caId}#${issuer.generation}`;
-      let key: KeyDescription;
+      const expected = { spkiSha256: issuer.spkiSha256, keyAlgorithm: authority.keyAlgorithm };
+      const look = async () =>
+        evaluateCustody(authority.custody, expected, await read(cacheKey, backend), hierarchy.stage, clock());
+      let decision: CustodyDecision;
       try {
-        key = await read(cacheKey, backend);
+        decision = await look();
+        // What was old when it came, as after the process was frozen while it was read, says nothing against the key: asked once more.
+        if (decision.findings.some(({ code }) => code === 'evidence-stale')) {
+          evidence.delete(cacheKey);
+          decision = await look();
+        }
       } catch (cause) {
         return { kind: 'unknown', cause };
       }
-      const expected = { spkiSha256: issuer.spkiSha256, keyAlgorithm: authority.keyAlgorithm };
-      const { ok, findings } = evaluateCustody(authority.custody, expected, key, hierarchy.stage, clock());
+      const { ok, findings } = decision;
       if (ok) return { kind: 'holds', advice: findings };
       // A key that was found wanting is looked at afresh the next time, so that a repair takes effect at once.
       evidence.delete(cacheKey);

@@ -82,7 +82,7 @@ export async function intend(
     draftFor(ports, group.issuer, record, request, template, at, shards[index]),
   );
   const signatures = await Promise.all(
-    drafted.map(({ intent, lintTbs }) => ports.throwaway(intent.signingAlgorithm).signOnPool?.(lintTbs)),
+    drafted.map(({ intent, lintTbs }) => ports.throwaway(intent.signingAlgorithm).signLater?.(lintTbs)),
   );
   drafts.forEach(({ record }, index) => {
     const result = prepare(ports, group.issuer, record, drafted[index]!, signatures[index]);

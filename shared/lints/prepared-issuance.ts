@@ -64,8 +64,8 @@ export type Intent =
 export interface ThrowawaySigner {
   readonly publicKey: SubjectPublicKey;
   sign(tbs: Uint8Array): Uint8Array;
-  /** The same on the thread pool, where that is worth it. */
-  readonly signOnPool?: (tbs: Uint8Array) => Promise<Uint8Array>;
+  /** The same off the calling thread, where that is worth it. */
+  readonly signLater?: (tbs: Uint8Array) => Promise<Uint8Array>;
 }
 
 declare const minted: unique symbol;

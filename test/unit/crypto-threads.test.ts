@@ -272,14 +272,14 @@ describe('signers for what is linted', () => {
   it('sign off the calling thread what they sign on it', async () => {
     const { jobs, thread } = await watched();
     const signer = createThrowawaySigners(thread.sign)('SHA256WITHECDSA');
-    const later = await Promise.all(Array.from({ length: 10 }, () => signer.signOnPool!(message)));
+    const later = await Promise.all(Array.from({ length: 10 }, () => signer.signLater!(message)));
     for (const one of [signer.sign(message), ...later])
       expect(await verifySignature({ kind: 'ecdsa', hash: 'sha256' }, signer.publicKey, message, one)).toBe(true);
     await vi.waitFor(() => expect(jobs()).toBe(10));
   });
 
   it('do without, where none is given', () => {
-    expect(createThrowawaySigners()('SHA256WITHECDSA').signOnPool).toBeUndefined();
+    expect(createThrowawaySigners()('SHA256WITHECDSA').signLater).toBeUndefined();
   });
 });
 

@@ -60,4 +60,22 @@ describe('evidence before a batch', () => {
     expect(await check()).toMatchObject({ kind: 'holds' });
     expect(reads).toBe(5);
   });
+
+  it('is read once more, and no more than that, when it was old as it came', async () => {
+    const check = await gateFor();
+    const late = (times: number) => {
+      world.workloads.onDescribe = (honest) => {
+        if (times-- > 0) world.now += 61_000;
+        return honest;
+      };
+    };
+    late(1);
+    expect(await check()).toMatchObject({ kind: 'holds' });
+    expect(reads).toBe(2);
+    world.now += 60_000;
+    late(2);
+    const stale = expect.objectContaining({ code: 'evidence-stale', severity: 'stop' });
+    expect(await check()).toMatchObject({ kind: 'stopped', findings: expect.arrayContaining([stale]) });
+    expect(reads).toBe(4);
+  });
 });

@@ -1,7 +1,8 @@
 import { issuanceIdOf, parseIssuanceId } from '../../issuance/ids.ts';
-import type { IssuanceRecord, NewIssuance } from '../../issuance/issuance-record.ts';
+import type { NewIssuance } from '../../issuance/issuance-record.ts';
 import type { IssuanceLedger, ReceiveOutcome } from '../../issuance/ports.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
+import { receivedRecord } from '../ledger/record-after.ts';
 import { csrBytesMax, issuanceNamesBytesMax, issuanceNamesMax, scopeBytesMax } from './bounds.ts';
 import { type Action, exhausted, type Table } from './calls.ts';
 import { takeShare } from './credential-shares.ts';
@@ -106,15 +107,4 @@ async function shareWithRoom(table: Table, credentialId: string, from: number): 
   const order = shares.map((_, index) => (from + 1 + index) % shares.length);
   const next = order.find((index) => numberOr(shares[index]!, 'used', 0) < numberOf(shares[index]!, 'max'));
   return next ?? { kind: 'credential-count-used-up' };
-}
-
-function receivedRecord(issuance: NewIssuance): IssuanceRecord {
-  return {
-    ...issuance,
-    issuanceId: issuanceIdOf(issuance.requestId, issuance.ordinal),
-    state: 'received',
-    stateAt: issuance.receivedAt,
-    attempts: 0,
-    droppedExtensions: [],
-  };
 }

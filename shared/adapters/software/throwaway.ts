@@ -25,7 +25,7 @@ export function createThrowawaySigners(signLater?: Sign): (algorithm: CaSigningA
       signer = {
         publicKey: parseSubjectPublicKey(spki),
         sign: (tbs) => sign(hash, tbs, privateKey),
-        ...(signLater === undefined ? {} : { signOnPool: (tbs: Uint8Array) => signLater(hash, tbs, privateKey) }),
+        ...(signLater === undefined ? {} : { signLater: (tbs: Uint8Array) => signLater(hash, tbs, privateKey) }),
       };
       signers.set(algorithm, signer);
     }

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { invariant } from '../ledger/ledger-fault.ts';
-import type { Gathered } from './transaction.ts';
+import { type Gathered, nothingGathered } from './transaction.ts';
 
 /**
  * How often each credential was used. What the writes of one transaction count is gathered here, and written once before its
@@ -40,13 +40,11 @@ export function createCredentialCounts(database: DatabaseSync): CredentialCounts
       return 'taken';
     },
     has: () => counts.size > 0,
-    keep: () => undefined,
-    drop: () => undefined,
+    ...nothingGathered,
     write() {
       for (const [id, { taken }] of counts) if (taken > 0) write.run(taken, id);
       counts.clear();
     },
-    committed: () => undefined,
     lost: () => counts.clear(),
   };
 }

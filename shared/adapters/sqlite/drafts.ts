@@ -1,13 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { issuanceIdOf, parseIssuanceId } from '../../issuance/ids.ts';
+import { parseIssuanceId } from '../../issuance/ids.ts';
 import type { IssuanceRecord, NewIssuance } from '../../issuance/issuance-record.ts';
 import type { IssuanceState } from '../../issuance/issuance-state.ts';
+import { receivedRecord } from '../ledger/record-after.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import { createDraftWriter } from './draft-writer.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
 import type { LateIndexes } from './late-indexes.ts';
 import type { RecordMemory, Remembered } from './record-memory.ts';
-import type { Gathered } from './transaction.ts';
+import { type Gathered, nothingGathered } from './transaction.ts';
 
 /** One line of an issuance's history. `detail` is JSON. */
 export interface HistoryLine {
@@ -102,29 +103,16 @@ export function createDrafts(database: DatabaseSync, memory: RecordMemory, late:
       draft.lines.push(...lines);
       memory.put({ issuance: draft.issuance, record: after });
     },
-    keep: () => undefined,
-    drop: () => undefined,
+    ...nothingGathered,
     write,
     complete,
     async completed(commits) {
       if (drafts.size > 0 || late.has()) await commits.submit(complete, { plain: true });
     },
-    committed: () => undefined,
     lost() {
       clear();
       memory.clear();
       next = undefined;
     },
-  };
-}
-
-function receivedRecord(issuance: NewIssuance): IssuanceRecord {
-  return {
-    ...issuance,
-    issuanceId: issuanceIdOf(issuance.requestId, issuance.ordinal),
-    state: 'received',
-    stateAt: issuance.receivedAt,
-    attempts: 0,
-    droppedExtensions: [],
   };
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
-import type { Gathered } from './transaction.ts';
+import { type Gathered, nothingGathered } from './transaction.ts';
 
 /**
  * Indexes whose keys come in no order: digests and names. Inserted one by one each would write a page of its own for every
@@ -20,7 +20,10 @@ export interface LateIndexes extends Gathered {
   keyOf(spkiSha256: string): KeyHold | undefined;
   /** Whether the tables lack anything. */
   has(): boolean;
-  /** Inserts all there is, inside a transaction. The rows of all issuances must be written: see `Drafts`. */
+  /**
+   * Inserts all there is, inside a transaction and in a write that fails, if it does, with its whole transaction: what is inserted
+   * is remembered no more. The rows of all issuances must be written: see `Drafts`.
+   */
   complete(): void;
 }
 
@@ -79,9 +82,7 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
     for (const name of names) parts.names.add(name, issuance);
   }
 
-  /** Before any use: nothing is looked up in a memory that is not true. Throws what a read throws, and is tried again then. */
-  function fresh(): void {
-    if (!stale) return;
+  function recover(): void {
     through = undefined;
     for (const part of all) part.clear();
     for (const { at, issuance, named, to } of derive()) {
@@ -91,41 +92,28 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
     stale = false;
   }
 
+  /** Nothing is looked up in a memory that is not true. What a read throws then is thrown, and the next use tries again. */
+  function whenFresh<P extends readonly unknown[], T>(use: (...given: P) => T): (...given: P) => T {
+    return (...given) => {
+      if (stale) recover();
+      return use(...given);
+    };
+  }
+
   return {
-    hold(names, one) {
-      fresh();
-      hold(names, one);
-    },
-    own(spkiSha256, owner, heldAt) {
-      fresh();
-      own(spkiSha256, owner, heldAt);
-    },
-    issued(issuance, certificate) {
-      fresh();
-      issued(issuance, certificate);
-    },
-    holdOf(name) {
-      fresh();
-      return parts.holds.find(name) ?? holdOf(name);
-    },
-    keyOf(spkiSha256) {
-      fresh();
-      return parts.keys.find(spkiSha256) ?? keyOf(spkiSha256);
-    },
-    has() {
-      fresh();
-      return all.some((part) => part.has());
-    },
-    complete() {
-      fresh();
+    hold: whenFresh(hold),
+    own: whenFresh(own),
+    issued: whenFresh(issued),
+    holdOf: whenFresh((name: string) => parts.holds.find(name) ?? holdOf(name)),
+    keyOf: whenFresh((spkiSha256: string) => parts.keys.find(spkiSha256) ?? keyOf(spkiSha256)),
+    has: whenFresh(() => all.some((part) => part.has())),
+    complete: whenFresh(() => {
       for (const part of all) part.complete();
       through = undefined;
       setMark.run(newest());
-    },
-    keep: () => undefined,
-    drop: () => undefined,
-    write() {
-      fresh();
+    }),
+    ...nothingGathered,
+    write: whenFresh(() => {
       if (through === undefined) {
         if (!all.some((part) => part.arrived() >= roundMin)) return;
         through = newest();
@@ -139,8 +127,7 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
       if (left) return;
       setMark.run(through);
       through = undefined;
-    },
-    committed: () => undefined,
+    }),
     lost() {
       stale = true;
     },

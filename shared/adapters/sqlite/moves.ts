@@ -4,12 +4,12 @@ import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
 import type { AdvanceOutcome, Transition } from '../../issuance/ports.ts';
 import { sha256Hex } from '../../pki/hash.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
+import { recordAfter } from '../ledger/record-after.ts';
 import { issuanceIdOfTransition } from '../ledger/transition-checks.ts';
 import type { Counters } from './counters.ts';
 import type { Drafts } from './drafts.ts';
 import type { LateIndexes } from './late-indexes.ts';
 import { createMarkCompromised } from './public-keys.ts';
-import { recordAfter } from './record-after.ts';
 import type { Remembered } from './record-memory.ts';
 
 /** RFC 5280 5.3.1. The reason after which a key is refused for ever. */

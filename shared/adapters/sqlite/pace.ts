@@ -5,7 +5,7 @@
  * the end of what is under way is what wakes.
  */
 export interface Pace {
-  /** Work on the thread pool begins, and ends: what it leads to joins what is gathered. */
+  /** Work on another thread begins, and ends: what it leads to joins what is gathered. */
   begin(): void;
   end(): void;
   /** Calls `want.go` once, when it is time; asked again before that, it is still called once. */

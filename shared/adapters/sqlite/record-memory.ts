@@ -1,4 +1,5 @@
 import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
+import { oldestOut } from '../../pki/oldest-first.ts';
 
 /** A record as a read would answer it, and the key of its row. */
 export interface Remembered {
@@ -15,7 +16,6 @@ export interface RecordMemory {
   get(issuanceId: string): Remembered | undefined;
   /** Takes the place of what was known. */
   put(remembered: Remembered): void;
-  forget(issuanceId: string): void;
   /** After a transaction was lost: the rows are what they were before. */
   clear(): void;
 }
@@ -24,19 +24,16 @@ const recordsMax = 2_048;
 const csrBytesMax = 4_096;
 
 export function createRecordMemory(): RecordMemory {
-  /** Oldest first. */
   const records = new Map<string, Remembered>();
+  const oldestRecordOut = oldestOut(records);
   return {
     get: (issuanceId) => records.get(issuanceId),
     put(remembered) {
       const { csrDer, issuanceId } = remembered.record;
       if (csrDer.length > csrBytesMax) return;
       records.set(issuanceId, remembered);
-      if (records.size <= recordsMax) return;
-      const [oldest] = records.keys();
-      records.delete(oldest!);
+      if (records.size > recordsMax) oldestRecordOut();
     },
-    forget: (issuanceId) => void records.delete(issuanceId),
     clear: () => records.clear(),
   };
 }

@@ -1,6 +1,19 @@
 import { assertNever } from '../../issuance/errors.ts';
-import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
+import { issuanceIdOf } from '../../issuance/ids.ts';
+import type { IssuanceRecord, NewIssuance } from '../../issuance/issuance-record.ts';
 import type { Transition } from '../../issuance/ports.ts';
+
+/** The record of a request that has just been taken, as a read answers it. */
+export function receivedRecord(issuance: NewIssuance): IssuanceRecord {
+  return {
+    ...issuance,
+    issuanceId: issuanceIdOf(issuance.requestId, issuance.ordinal),
+    state: 'received',
+    stateAt: issuance.receivedAt,
+    attempts: 0,
+    droppedExtensions: [],
+  };
+}
 
 /** The record after a move, as a read answers it: a field that is absent is absent, not undefined. */
 export function recordAfter(record: IssuanceRecord, move: Transition): IssuanceRecord {
