@@ -79,7 +79,7 @@ function cpuOf(stages: readonly Stage[], path: CostPath, sdkCallMs: number): Cpu
     enrollMs: request + front,
     certificatesMs: front,
     validatorMs: request,
-    signerMs: request + ms('draft, throwaway signature') + ms('verify what was issued') + signature,
+    signerMs: request + ms('draft, lints') + ms('verify what was issued') + signature,
     sdkCallMs,
   };
 }

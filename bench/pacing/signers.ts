@@ -4,7 +4,7 @@ import { createAcmPcaBackend } from '../../shared/adapters/acm-pca/backend.ts';
 import { createAcmPcaClient } from '../../shared/adapters/acm-pca/client.ts';
 import { createLeasedPacingBudget } from '../../shared/adapters/acm-pca/pacing.ts';
 import { runBatch } from '../../shared/adapters/aws-lambda/queue-batch.ts';
-import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
+import { createThrowawaySignatures } from '../../shared/adapters/software/throwaway.ts';
 import type { ItemOutcome } from '../../shared/issuance/batch.ts';
 import { createCrlShards } from '../../shared/issuance/crl-shards.ts';
 import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
@@ -93,7 +93,7 @@ function signerPorts(world: PacingWorld, options: PacingOptions, observer: Obser
     },
     custody: createCustodyGate(hierarchy, Date.now),
     crlShards: createCrlShards(store.ledger),
-    throwaway: createThrowawaySigners(),
+    throwaway: createThrowawaySignatures(),
     random: (bytes) => randomBytes(bytes),
     report: {
       itemFailed: failed,

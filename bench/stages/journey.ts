@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createBackends } from '../../functions/signer/backends.ts';
-import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
+import { createThrowawaySignatures } from '../../shared/adapters/software/throwaway.ts';
 import { type CertificateTemplate, evaluateRequest } from '../../shared/hierarchy/policy.ts';
 import { draftIntent, serialBytes } from '../../shared/issuance/build-intent.ts';
 import { crlUrlOf } from '../../shared/issuance/crl-shards.ts';
@@ -98,7 +98,7 @@ export async function measureJourney(
       stage('parse the request', 3, parsed.measurement.cpuUs),
       stage('proof of possession', 3, possession.measurement.cpuUs),
       stage('policy', 3, policy.measurement.cpuUs),
-      stage('draft, throwaway signature, lints', 1, lint.measurement.cpuUs),
+      stage('draft, lints', 1, lint.measurement.cpuUs),
       signature.stage,
       stage('verify what was issued', 1, verify.measurement.cpuUs),
       stage('ledger: receive', 1, receive.measurement.cpuUs),
@@ -158,7 +158,7 @@ function newIssuance(
   };
 }
 
-const throwaway = createThrowawaySigners();
+const throwaway = createThrowawaySignatures();
 
 function prepare(
   { stack }: StageWorld,

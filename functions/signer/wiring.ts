@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
+import { createThrowawaySignatures } from '../../shared/adapters/software/throwaway.ts';
 import { processStack } from '../../shared/adapters/stack/stack.ts';
 import { createCrlShards } from '../../shared/issuance/crl-shards.ts';
 import { createCustodyGate } from '../../shared/issuance/custody-gate.ts';
@@ -21,7 +21,7 @@ export async function wiring(): Promise<SignerWiring> {
     backendOf: await createBackends(stack),
     custody: createCustodyGate(stack.hierarchy, stack.clock),
     crlShards: createCrlShards(stack.ledger),
-    throwaway: createThrowawaySigners(stack.sign),
+    throwaway: createThrowawaySignatures(),
     random: createRandomPool(randomBytes),
     report: signerReport(stack.raise),
   };

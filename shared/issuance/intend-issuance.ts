@@ -81,11 +81,8 @@ export async function intend(
   const drafted = drafts.map(({ record, request, template }, index) =>
     draftFor(ports, group.issuer, record, request, template, at, shards[index]),
   );
-  const signatures = await Promise.all(
-    drafted.map(({ intent, lintTbs }) => ports.throwaway(intent.signingAlgorithm).signLater?.(lintTbs)),
-  );
   drafts.forEach(({ record }, index) => {
-    const result = prepare(ports, group.issuer, record, drafted[index]!, signatures[index]);
+    const result = prepare(ports, group.issuer, record, drafted[index]!);
     if (result.kind === 'refused') {
       transitions.push({
         to: 'failed',
@@ -163,18 +160,11 @@ function draftFor(
   });
 }
 
-function prepare(
-  ports: IssueCertificatePorts,
-  issuer: IssuingAuthority,
-  record: IssuanceRecord,
-  draft: IntentDraft,
-  signature?: Uint8Array,
-) {
+function prepare(ports: IssueCertificatePorts, issuer: IssuingAuthority, record: IssuanceRecord, draft: IntentDraft) {
   const algorithm = draft.intent.signingAlgorithm;
-  const signer = ports.throwaway(algorithm);
   return lintAndPrepare(
     { issuanceId: record.issuanceId, caId: issuer.caId, csrDer: record.csrDer, ...draft, algorithm },
-    signature === undefined ? signer : { publicKey: signer.publicKey, sign: () => signature },
+    ports.throwaway(algorithm),
   );
 }
 

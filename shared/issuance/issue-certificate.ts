@@ -8,7 +8,7 @@ import type { Group, IssueCertificatePorts, Outcomes } from './signer-ports.ts';
 
 /**
  * Signs a batch of approved issuances, and takes up again those that an earlier attempt left `intended` or `submitted`.
- * The order is the guarantee: evaluated again from the ledger, custody of the key checked, linted with a throwaway key,
+ * The order is the guarantee: evaluated again from the ledger, custody of the key checked, linted with a throwaway signature,
  * `intended` durable, signed, what came back verified, `issued`. An id that is unknown or settled is acknowledged.
  */
 export async function issueCertificates(

@@ -1,6 +1,6 @@
 import type { CustodyFinding } from '../custody/custody.ts';
 import type { Hierarchy } from '../hierarchy/hierarchy.ts';
-import type { PreparedIssuance, ThrowawaySigner } from '../lints/prepared-issuance.ts';
+import type { PreparedIssuance, ThrowawaySignature } from '../lints/prepared-issuance.ts';
 import type { CaSigningAlgorithm } from '../pki/signature-algorithm.ts';
 import type { VerifySignature } from '../pki/verify-signature.ts';
 import type { AuthorityDirectory, IssuingAuthority } from './authority-directory.ts';
@@ -34,8 +34,8 @@ export interface IssueCertificatePorts {
   readonly backendOf: (issuer: IssuingAuthority) => SigningBackend | undefined;
   readonly custody: CustodyGate;
   readonly crlShards: CrlShards;
-  /** A signer with a key that vouches for nothing, of the family of the algorithm. */
-  readonly throwaway: (algorithm: CaSigningAlgorithm) => ThrowawaySigner;
+  /** Of a key that vouches for nothing, of the family of the algorithm. */
+  readonly throwaway: (algorithm: CaSigningAlgorithm) => ThrowawaySignature;
   readonly random: (bytes: number) => Uint8Array;
   readonly clock: Clock;
   /** Resolves when what the ledger has answered is durable; absent where every answer is. */

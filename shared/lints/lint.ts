@@ -3,7 +3,7 @@ import type { KeyUsageName } from '../pki/certification-request.ts';
 
 /**
  * One leaf certificate and what it is to be. The certificate need not be signed by its issuer: lints run before the CA's
- * key is used, on a certificate signed with a throwaway key, and again on what a CA has answered.
+ * key is used, on a certificate with a throwaway signature, and again on what a CA has answered.
  */
 export interface LintSubject {
   readonly certificate: CandidateCertificate;

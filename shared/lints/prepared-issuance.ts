@@ -60,12 +60,14 @@ export type Intent =
       readonly at: EpochMs;
     };
 
-/** Signs with a key that vouches for nothing. `sign` answers the BIT STRING's content: ECDSA-Sig-Value DER, or RSA's. */
-export interface ThrowawaySigner {
+/**
+ * Stands for the CA's signature while a certificate is linted: one that a key which vouches for nothing has made, over anything.
+ * Lints look at its form; under the issuer's key it would not verify whatever it was made over.
+ */
+export interface ThrowawaySignature {
   readonly publicKey: SubjectPublicKey;
-  sign(tbs: Uint8Array): Uint8Array;
-  /** The same off the calling thread, where that is worth it. */
-  readonly signLater?: (tbs: Uint8Array) => Promise<Uint8Array>;
+  /** Content of the BIT STRING: ECDSA-Sig-Value DER, or RSA's. */
+  readonly signature: Uint8Array;
 }
 
 declare const minted: unique symbol;
@@ -124,16 +126,16 @@ export type PrepareOutcome =
   | { readonly kind: 'refused'; readonly findings: readonly LintFinding[] };
 
 /**
- * Signs `lintTbs` with the throwaway key, parses the whole certificate and runs every lint. Findings refuse; a candidate
+ * Completes `lintTbs` with the throwaway signature, parses the certificate and runs every lint. Findings refuse; a candidate
  * whose intent is not what was linted is our own mistake and throws AssertionError.
  */
-export function lintAndPrepare(candidate: PrepareCandidate, throwaway: ThrowawaySigner): PrepareOutcome {
+export function lintAndPrepare(candidate: PrepareCandidate, throwaway: ThrowawaySignature): PrepareOutcome {
   const { issuanceId, caId, csrDer, lintTbs, subject, algorithm } = candidate;
   // A signature of the CA's own key here would be a certificate nobody wrote down.
   assert(throwaway.publicKey.sha256 !== subject.issuer.tbs.publicKey.sha256, "the throwaway key is the issuer's");
   let certificate: CandidateCertificate;
   try {
-    certificate = parseCandidate(assembleCertificate(lintTbs, algorithm, throwaway.sign(lintTbs)));
+    certificate = parseCandidate(assembleCertificate(lintTbs, algorithm, throwaway.signature));
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
     const { name, citation } = certificateWellFormed;

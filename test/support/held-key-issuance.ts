@@ -9,7 +9,7 @@ import {
   lintAndPrepare,
   type PreparedIssuance,
   redeem,
-  type ThrowawaySigner,
+  type ThrowawaySignature,
 } from '../../shared/lints/prepared-issuance.ts';
 import { parseCertificate } from '../../shared/pki/certificate.ts';
 import { assembleCertificationRequest, buildCertificationRequestInfo } from '../../shared/pki/certificate-builder.ts';
@@ -99,16 +99,16 @@ export async function buildHeldAuthority(
   return { authority, ref, issuer };
 }
 
-function throwawayFor(algorithm: CaSigningAlgorithm): ThrowawaySigner {
+function throwawayFor(algorithm: CaSigningAlgorithm): ThrowawaySignature {
   const { privateKey, publicKey } = algorithm.endsWith('RSA')
     ? generateKeyPairSync('rsa', { modulusLength: 2048 })
     : generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const spki = publicKey.export({ type: 'spki', format: 'der' });
   const hash = algorithm.slice(0, 'SHA256'.length).toLowerCase();
-  return { publicKey: parseSubjectPublicKey(spki), sign: (tbs) => sign(hash, tbs, privateKey) };
+  return { publicKey: parseSubjectPublicKey(spki), signature: sign(hash, spki, privateKey) };
 }
 
-const throwaways = new Map<CaSigningAlgorithm, ThrowawaySigner>();
+const throwaways = new Map<CaSigningAlgorithm, ThrowawaySignature>();
 
 const requester = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const requesterKey = parseSubjectPublicKey(requester.publicKey.export({ type: 'spki', format: 'der' }));

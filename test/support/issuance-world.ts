@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createSoftwareBackend } from '../../shared/adapters/software/backend.ts';
 import { keyFilePath, readKeyFile, signWithKeyFile } from '../../shared/adapters/software/key-file.ts';
 import { createSoftwareProvisioner } from '../../shared/adapters/software/provisioner.ts';
-import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
+import { createThrowawaySignatures } from '../../shared/adapters/software/throwaway.ts';
 import { openSqliteStore, type SqliteStore } from '../../shared/adapters/sqlite/store.ts';
 import type { KeyDescription } from '../../shared/custody/key-description.ts';
 import type { Hierarchy } from '../../shared/hierarchy/hierarchy.ts';
@@ -181,7 +181,7 @@ export async function openIssuanceWorld(options: WorldOptions = {}): Promise<Iss
         issuer.caId === 'devices' ? devices : issuer.caId === 'workloads' ? workloads : undefined,
       custody: createCustodyGate(hierarchy, clock),
       crlShards: createCrlShards(store.ledger),
-      throwaway: createThrowawaySigners(),
+      throwaway: createThrowawaySignatures(),
       random: (bytes) => randomBytes(bytes),
       report,
       ...more,

@@ -28,7 +28,7 @@ export interface PreparedOptions {
 const throwawayKey = newEcTestKey();
 const throwaway = {
   publicKey: throwawayKey.publicKey,
-  sign: (tbs: Uint8Array) => new Uint8Array(sign('sha256', tbs, throwawayKey.privateKey)),
+  signature: sign('sha256', throwawayKey.publicKey.der, throwawayKey.privateKey),
 };
 let serials = 0;
 

@@ -11,7 +11,7 @@ import { createAcmPcaClient } from '../../shared/adapters/acm-pca/client.ts';
 import { createLocalObjectReader } from '../../shared/adapters/acm-pca/local-objects.ts';
 import type { PacingBudget } from '../../shared/adapters/acm-pca/pacing.ts';
 import { createAcmPcaProvisioner } from '../../shared/adapters/acm-pca/provisioner.ts';
-import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
+import { createThrowawaySignatures } from '../../shared/adapters/software/throwaway.ts';
 import { openSqliteStore, type SqliteStore } from '../../shared/adapters/sqlite/store.ts';
 import type { Hierarchy } from '../../shared/hierarchy/hierarchy.ts';
 import { createAuthorityDirectory, type IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
@@ -158,7 +158,7 @@ export async function openOrphanWorld(options: OrphanWorldOptions = {}): Promise
     ...shared,
     custody: createCustodyGate(hierarchy, clock),
     crlShards: createCrlShards(store.ledger),
-    throwaway: createThrowawaySigners(),
+    throwaway: createThrowawaySignatures(),
     random: (bytes: number) => randomBytes(bytes),
     report: quietReport,
   };

@@ -8,7 +8,7 @@ import {
   lintAndPrepare,
   type PreparedIssuance,
   redeem,
-  type ThrowawaySigner,
+  type ThrowawaySignature,
 } from '../../shared/lints/prepared-issuance.ts';
 import { parseCertificate } from '../../shared/pki/certificate.ts';
 import {
@@ -92,9 +92,9 @@ const ownIssuer: IssuingAuthority = {
 };
 
 const throwawayKey = newEcKey();
-const throwaway: ThrowawaySigner = {
+const throwaway: ThrowawaySignature = {
   publicKey: throwawayKey.publicKey,
-  sign: (tbs) => sign('sha256', tbs, throwawayKey.privateKey),
+  signature: sign('sha256', throwawayKey.publicKey.der, throwawayKey.privateKey),
 };
 
 /** A CSR of a fresh P-256 key, DER. */

@@ -7,7 +7,6 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { type CryptoThreads, createCryptoThreads } from '../../shared/adapters/crypto-thread/crypto-threads.ts';
 import type { Answer, Job } from '../../shared/adapters/crypto-thread/jobs.ts';
 import { jobBytesMax, startThread, type Thread } from '../../shared/adapters/crypto-thread/thread.ts';
-import { createThrowawaySigners } from '../../shared/adapters/software/throwaway.ts';
 import { parseCertificationRequest } from '../../shared/pki/certification-request.ts';
 import { verifyPossession } from '../../shared/pki/possession.ts';
 import { parseSubjectPublicKey, type SubjectPublicKey } from '../../shared/pki/public-key.ts';
@@ -266,21 +265,6 @@ describe('signing on a thread', () => {
       await vi.waitFor(() => expect(jobs()).toBe(publicKey.keyType === 'P-256' ? 100 : 0));
     },
   );
-});
-
-describe('signers for what is linted', () => {
-  it('sign off the calling thread what they sign on it', async () => {
-    const { jobs, thread } = await watched();
-    const signer = createThrowawaySigners(thread.sign)('SHA256WITHECDSA');
-    const later = await Promise.all(Array.from({ length: 10 }, () => signer.signLater!(message)));
-    for (const one of [signer.sign(message), ...later])
-      expect(await verifySignature({ kind: 'ecdsa', hash: 'sha256' }, signer.publicKey, message, one)).toBe(true);
-    await vi.waitFor(() => expect(jobs()).toBe(10));
-  });
-
-  it('do without, where none is given', () => {
-    expect(createThrowawaySigners()('SHA256WITHECDSA').signLater).toBeUndefined();
-  });
 });
 
 describe('a thread', () => {

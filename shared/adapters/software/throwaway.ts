@@ -1,8 +1,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import type { ThrowawaySigner } from '../../lints/prepared-issuance.ts';
+import type { ThrowawaySignature } from '../../lints/prepared-issuance.ts';
 import { parseSubjectPublicKey } from '../../pki/public-key.ts';
 import { type CaSigningAlgorithm, caSigningAlgorithmHash } from '../../pki/signature-algorithm.ts';
-import type { Sign } from './sign.ts';
 
 function makeKeyPair(algorithm: CaSigningAlgorithm): { readonly publicKey: KeyObject; readonly privateKey: KeyObject } {
   return algorithm.endsWith('ECDSA')
@@ -10,25 +9,20 @@ function makeKeyPair(algorithm: CaSigningAlgorithm): { readonly publicKey: KeyOb
     : generateKeyPairSync('rsa', { modulusLength: 2048 });
 }
 
-/**
- * Signers for certificates that are linted and thrown away: a key a family, made at its first use, never written anywhere,
- * certified by nobody. With `signLater`, off the calling thread too.
- */
-export function createThrowawaySigners(signLater?: Sign): (algorithm: CaSigningAlgorithm) => ThrowawaySigner {
-  const signers = new Map<CaSigningAlgorithm, ThrowawaySigner>();
+/** Signatures for certificates that are linted and thrown away: of a key an algorithm, made at its first use and forgotten, certified by nobody. */
+export function createThrowawaySignatures(): (algorithm: CaSigningAlgorithm) => ThrowawaySignature {
+  const signatures = new Map<CaSigningAlgorithm, ThrowawaySignature>();
   return (algorithm) => {
-    let signer = signers.get(algorithm);
-    if (signer === undefined) {
+    let made = signatures.get(algorithm);
+    if (made === undefined) {
       const { publicKey, privateKey } = makeKeyPair(algorithm);
-      const hash = caSigningAlgorithmHash(algorithm);
       const spki = publicKey.export({ format: 'der', type: 'spki' });
-      signer = {
+      made = {
         publicKey: parseSubjectPublicKey(spki),
-        sign: (tbs) => sign(hash, tbs, privateKey),
-        ...(signLater === undefined ? {} : { signLater: (tbs: Uint8Array) => signLater(hash, tbs, privateKey) }),
+        signature: sign(caSigningAlgorithmHash(algorithm), spki, privateKey),
       };
-      signers.set(algorithm, signer);
+      signatures.set(algorithm, made);
     }
-    return signer;
+    return made;
   };
 }

@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { keyFilePath, readKeyFile } from '../../../shared/adapters/software/key-file.ts';
 import { createSoftwareProvisioner } from '../../../shared/adapters/software/provisioner.ts';
-import { createThrowawaySigners } from '../../../shared/adapters/software/throwaway.ts';
+import { createThrowawaySignatures } from '../../../shared/adapters/software/throwaway.ts';
 import type { Hierarchy } from '../../../shared/hierarchy/hierarchy.ts';
 import { buildHierarchy } from '../../../shared/issuance/build-hierarchy.ts';
 import type { EnrolmentCredential, InstalledAuthority } from '../../../shared/issuance/issuance-record.ts';
 import type { AuthorityRegistry } from '../../../shared/issuance/ports.ts';
-import type { ThrowawaySigner } from '../../../shared/lints/prepared-issuance.ts';
+import type { ThrowawaySignature } from '../../../shared/lints/prepared-issuance.ts';
 import { type Certificate, parseCertificate } from '../../../shared/pki/certificate.ts';
 import type { GeneralName } from '../../../shared/pki/names.ts';
 import type { CaSigningAlgorithm } from '../../../shared/pki/signature-algorithm.ts';
@@ -49,7 +49,7 @@ export interface Material {
   readonly authorities: readonly InstalledAuthority[];
   readonly devices: CaKey;
   readonly workloads: CaKey;
-  readonly throwaway: (algorithm: CaSigningAlgorithm) => ThrowawaySigner;
+  readonly throwaway: (algorithm: CaSigningAlgorithm) => ThrowawaySignature;
   readonly requests: readonly SampleRequest[];
   readonly credentials: readonly [EnrolmentCredential, EnrolmentCredential];
 }
@@ -89,7 +89,7 @@ export async function makeMaterial(): Promise<Material> {
       authorities: [devices.installed, workloads.installed],
       devices,
       workloads,
-      throwaway: createThrowawaySigners(),
+      throwaway: createThrowawaySignatures(),
       requests: makeRequests(),
       credentials: [credentialOf('plant-7'), credentialOf('plant-8')],
     };
