@@ -166,7 +166,7 @@ export function isRedeemed(prepared: PreparedIssuance): boolean {
 
 // The bytes that were linted are kept apart from whoever holds the candidate.
 function freezeIntent(intent: Intent): Intent {
-  return Object.freeze(intent.kind === 'tbs' ? { ...intent, tbsDer: intent.tbsDer.slice() } : { ...intent });
+  return Object.freeze(intent.kind === 'tbs' ? { ...intent, tbsDer: new Uint8Array(intent.tbsDer) } : { ...intent });
 }
 
 function assertIntentIsLinted(

@@ -136,8 +136,10 @@ describe('preparing an issuance', () => {
     expect(() => lintAndPrepare(candidateOf(intent), throwaway)).toThrow(/was linted|were linted/);
   });
 
-  it('keeps the bytes it linted apart from those of the candidate', () => {
-    const bytes = tbsDer.slice();
+  it.each([
+    ['an array', new Uint8Array(tbsDer)],
+    ['a Buffer, whose slice is no copy', Buffer.from(tbsDer)],
+  ])('keeps the bytes it linted apart from those of the candidate, in %s', (_, bytes) => {
     const prepared = preparedOf({ ...tbsIntent, tbsDer: bytes });
     bytes.fill(0);
     const intent = redeem(prepared);
