@@ -2,19 +2,16 @@ import { StorageError, storageErrorOf } from './storage-error.ts';
 
 /**
  * A port whose methods throw `StorageError` where SQLite failed below them, on reads as on writes. `settled` is awaited before
- * it is read (or `before` is, which does more) and before an answer is given: `CommitQueue.durable`, where what is read may rest on writes that are not on the disk yet.
+ * it is read (or `before` is, which does more) and before an answer is given: `CommitQueue.durable`, where what is read may rest
+ * on writes that are not on the disk yet.
  */
-export function guarded<T extends object>(
-  port: T,
-  settled?: () => Promise<void>,
-  before: (() => Promise<void>) | undefined = settled,
-): T {
+export function guarded<T extends object>(port: T, settled?: () => Promise<void>, before = settled): T {
   const methods = Object.entries(port).map(([name, value]) => {
     if (typeof value !== 'function') return [name, value];
     const call =
-      settled === undefined
+      settled === undefined || before === undefined
         ? value
-        : (...parameters: unknown[]) => settledAnswer(value, parameters, before ?? settled, settled);
+        : (...parameters: unknown[]) => settledAnswer(value, parameters, before, settled);
     return [name, (...parameters: unknown[]) => translated(call, parameters)];
   });
   return Object.fromEntries(methods) as T;
