@@ -1,16 +1,12 @@
 /** A CA whose key we hold, certified by itself, and prepared issuances under it. */
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { createThrowawaySignatures } from '../../shared/adapters/software/throwaway.ts';
 import type { Authority, BackendKind, CaKeyAlgorithm } from '../../shared/hierarchy/hierarchy.ts';
 import type { CertificateTemplate } from '../../shared/hierarchy/policy.ts';
 import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
 import { draftIntent, serialBytes } from '../../shared/issuance/build-intent.ts';
 import type { AuthorityProvisioner } from '../../shared/issuance/ports.ts';
-import {
-  lintAndPrepare,
-  type PreparedIssuance,
-  redeem,
-  type ThrowawaySignature,
-} from '../../shared/lints/prepared-issuance.ts';
+import { lintAndPrepare, type PreparedIssuance, redeem } from '../../shared/lints/prepared-issuance.ts';
 import { parseCertificate } from '../../shared/pki/certificate.ts';
 import { assembleCertificationRequest, buildCertificationRequestInfo } from '../../shared/pki/certificate-builder.ts';
 import { encodeCommonNameOnly } from '../../shared/pki/names.ts';
@@ -99,16 +95,7 @@ export async function buildHeldAuthority(
   return { authority, ref, issuer };
 }
 
-function throwawayFor(algorithm: CaSigningAlgorithm): ThrowawaySignature {
-  const { privateKey, publicKey } = algorithm.endsWith('RSA')
-    ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-    : generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const spki = publicKey.export({ type: 'spki', format: 'der' });
-  const hash = algorithm.slice(0, 'SHA256'.length).toLowerCase();
-  return { publicKey: parseSubjectPublicKey(spki), signature: sign(hash, spki, privateKey) };
-}
-
-const throwaways = new Map<CaSigningAlgorithm, ThrowawaySignature>();
+const throwaway = createThrowawaySignatures();
 
 const requester = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const requesterKey = parseSubjectPublicKey(requester.publicKey.export({ type: 'spki', format: 'der' }));
@@ -123,8 +110,6 @@ export interface IssuanceOptions {
 export function newTbsIssuance({ authority, issuer }: HeldAuthority, options: IssuanceOptions): PreparedIssuance {
   const { id, redeemed = true, caId = authority.id } = options;
   const { signingAlgorithm: algorithm } = authority;
-  const throwaway = throwaways.get(algorithm) ?? throwawayFor(algorithm);
-  throwaways.set(algorithm, throwaway);
   const info = buildCertificationRequestInfo(encodeCommonNameOnly('asked for'), requesterKey.der, []);
   const requestSignature = sign('sha256', info, requester.privateKey);
   const csrDer = assembleCertificationRequest(info, encodeCaSigningAlgorithm('SHA256WITHECDSA'), requestSignature);
@@ -149,7 +134,7 @@ export function newTbsIssuance({ authority, issuer }: HeldAuthority, options: Is
     random: randomBytes(serialBytes),
     crlUrl: `http://crl.fleet.example/v1/crls/${caId}/0`,
   });
-  const result = lintAndPrepare({ issuanceId, caId, csrDer, ...draft, algorithm }, throwaway);
+  const result = lintAndPrepare({ issuanceId, caId, csrDer, ...draft, algorithm }, throwaway(algorithm));
   if (result.kind === 'refused') throw new Error(JSON.stringify(result.findings));
   if (redeemed) redeem(result.prepared);
   return result.prepared;

@@ -1,5 +1,5 @@
 /** Prepared issuances for tests of what stands behind linting: the ledger, the backends. */
-import { sign } from 'node:crypto';
+import { createThrowawaySignatures } from '../../shared/adapters/software/throwaway.ts';
 import { type Intent, lintAndPrepare, type PreparedIssuance } from '../../shared/lints/prepared-issuance.ts';
 import * as der from '../../shared/pki/der/writer.ts';
 import type { EpochMs } from '../../shared/pki/epoch.ts';
@@ -9,7 +9,6 @@ import {
   dnsName,
   type Leaf,
   leafKey,
-  newEcTestKey,
   tbsOf,
   testTime,
   tlsLeaf,
@@ -25,11 +24,7 @@ export interface PreparedOptions {
   readonly at?: EpochMs;
 }
 
-const throwawayKey = newEcTestKey();
-const throwaway = {
-  publicKey: throwawayKey.publicKey,
-  signature: sign('sha256', throwawayKey.publicKey.der, throwawayKey.privateKey),
-};
+const throwaway = createThrowawaySignatures()('SHA256WITHECDSA');
 let serials = 0;
 
 /** A serial that no other call of this process has answered: lower-case hex, 16 bytes. */

@@ -1,15 +1,11 @@
 /** Prepared issuances for a backend that signs from a template, over a CA that exists in this process only. */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createThrowawaySignatures } from '../../shared/adapters/software/throwaway.ts';
 import type { Authority } from '../../shared/hierarchy/hierarchy.ts';
 import type { CertificateTemplate } from '../../shared/hierarchy/policy.ts';
 import type { IssuingAuthority } from '../../shared/issuance/authority-directory.ts';
 import { draftIntent, serialBytes } from '../../shared/issuance/build-intent.ts';
-import {
-  lintAndPrepare,
-  type PreparedIssuance,
-  redeem,
-  type ThrowawaySignature,
-} from '../../shared/lints/prepared-issuance.ts';
+import { lintAndPrepare, type PreparedIssuance, redeem } from '../../shared/lints/prepared-issuance.ts';
 import { parseCertificate } from '../../shared/pki/certificate.ts';
 import {
   assembleCertificate,
@@ -91,11 +87,7 @@ const ownIssuer: IssuingAuthority = {
   chainCertificates: [],
 };
 
-const throwawayKey = newEcKey();
-const throwaway: ThrowawaySignature = {
-  publicKey: throwawayKey.publicKey,
-  signature: sign('sha256', throwawayKey.publicKey.der, throwawayKey.privateKey),
-};
+const throwaway = createThrowawaySignatures()('SHA256WITHECDSA');
 
 /** A CSR of a fresh P-256 key, DER. */
 export function newRequestDer(): Uint8Array {

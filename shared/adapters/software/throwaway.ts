@@ -9,7 +9,10 @@ function makeKeyPair(algorithm: CaSigningAlgorithm): { readonly publicKey: KeyOb
     : generateKeyPairSync('rsa', { modulusLength: 2048 });
 }
 
-/** Signatures for certificates that are linted and thrown away: of a key an algorithm, made at its first use and forgotten, certified by nobody. */
+/**
+ * Signatures for certificates that are linted and thrown away. Each algorithm has a key of its own: made at the first use, certified
+ * by nobody, forgotten as soon as it has signed.
+ */
 export function createThrowawaySignatures(): (algorithm: CaSigningAlgorithm) => ThrowawaySignature {
   const signatures = new Map<CaSigningAlgorithm, ThrowawaySignature>();
   return (algorithm) => {
