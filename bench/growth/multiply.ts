@@ -54,15 +54,15 @@ interface Template {
   readonly counted: Parameters<ReturnType<typeof createCounters>['count']>[1];
 }
 
-/** Tables with a row or several of an issuance, by its number; and those by what it holds. */
+/** Tables with a row or several of an issuance. */
 const byIssuance = [
   'issuances',
   'requests',
   'intents',
   'certificates',
-  'certificate_names',
-  'certificate_fingerprints',
-  'certificate_keys',
+  'issuances_by_name',
+  'issuances_by_fingerprint',
+  'issuances_by_key',
   'serials',
   'history',
 ];
@@ -75,17 +75,6 @@ function readTemplates(database: DatabaseSync): readonly Template[] {
     const all = (sql: string, key: SQLInputValue) => database.prepare(sql).all(key) as Row[];
     const rows = byIssuance.flatMap((table) =>
       all(`SELECT * FROM ${table} WHERE issuance = ?`, issuance).map((row) => ({ table, row })),
-    );
-    const request = rows.find(({ table }) => table === 'requests')!.row;
-    const held = rows.filter(({ table }) => table === 'certificate_names').map(({ row }) => row.name!);
-    rows.push(
-      ...all('SELECT * FROM public_keys WHERE spki_sha256 = ?', request.spki_sha256!).map((row) => ({
-        table: 'public_keys',
-        row,
-      })),
-      ...held.flatMap((name) =>
-        all('SELECT * FROM name_holds WHERE name = ?', name).map((row) => ({ table: 'name_holds', row })),
-      ),
     );
     return { issuance, rows, counted: countedOf(rows) };
   });
@@ -127,9 +116,12 @@ const digests = new Set(['csr_sha256', 'spki_sha256', 'fingerprint']);
 function copyOf(row: Row, { number }: Copy): Row {
   const copy: Record<string, SQLInputValue> = { ...row };
   for (const [column, value] of Object.entries(row)) {
+    const digest = column.replace(/_start$/, '');
     if (column === 'issuance') copy[column] = number;
-    else if (digests.has(column) && value !== null) copy[column] = hash('sha256', `${column} ${number}`);
-    else if (column === 'serial' && value !== null) copy[column] = hash('sha256', `serial ${number}`).slice(0, 40);
+    else if (digests.has(digest) && value !== null) {
+      const whole = hash('sha256', `${digest} ${number}`);
+      copy[column] = digest === column ? whole : Buffer.from(whole.slice(0, 16), 'hex');
+    } else if (column === 'serial' && value !== null) copy[column] = hash('sha256', `serial ${number}`).slice(0, 40);
     else if (column === 'request_id') copy[column] = hash('sha256', `request ${number}`, 'base64url');
     else if (column === 'name') copy[column] = String(value).replace(/^dns:[^.]*/, `dns:grown-${number}`);
     else if (column === 'names') copy[column] = String(value).replace(/dns:[^.]*/, `dns:grown-${number}`);

@@ -5,6 +5,9 @@ import { dayMs, digestOf, ledgerTime } from './ledger-fixtures.ts';
 /** The last version whose tables have nothing that is counted: what a certificate leaves behind is its rows alone. */
 export const versionWithoutCounts = 4;
 
+/** A key that was reported as compromised, and that nothing was asked for with. */
+export const keyOfNobody = digestOf('key of nobody');
+
 export interface OlderCertificate {
   readonly n: number;
   readonly issuanceId: string;
@@ -69,6 +72,13 @@ function createWriter(database: DatabaseSync): (certificate: OlderCertificate) =
   const addCertificate = database.prepare(`INSERT INTO certificates
     (issuance, der, not_before, not_after, fingerprint, spki_sha256) VALUES (?, ?, ?, ?, ?, ?)`);
   const addName = database.prepare('INSERT INTO certificate_names (name, issuance) VALUES (?, ?)');
+  const addHold = database.prepare(
+    'INSERT INTO name_holds (name, owner, spki_sha256, held_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const addKey = database.prepare(
+    'INSERT INTO public_keys (spki_sha256, owner, held_at, compromised_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  addKey.run(keyOfNobody, 'plant-0', ledgerTime, ledgerTime);
   const addSerial = database.prepare('INSERT INTO serials (ca_id, serial, issuance) VALUES (?, ?, ?)');
   const addChange = database.prepare(
     'INSERT INTO history (issuance, at, from_state, to_state, detail) VALUES (?, ?, ?, ?, ?)',
@@ -85,6 +95,8 @@ function createWriter(database: DatabaseSync): (certificate: OlderCertificate) =
     addRequest.run(n, credential, owner, fleet, one.profile, JSON.stringify([name]), der, key, key, ledgerTime);
     addCertificate.run(n, der, ledgerTime - 90 * dayMs, notAfter, one.fingerprint, key);
     addName.run(name, n);
+    addHold.run(name, owner, key, ledgerTime - n);
+    addKey.run(key, owner, ledgerTime - n, null);
     addSerial.run(caId, serial, n);
     addChange.run(n, ledgerTime, null, 'received', '{}');
     addChange.run(n, ledgerTime, 'received', 'issued', '{}');

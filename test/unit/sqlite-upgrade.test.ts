@@ -8,6 +8,7 @@ import { recount } from '../../shared/issuance/recount.ts';
 import { type CertificateQuery, searchCertificates } from '../../shared/issuance/search-certificates.ts';
 import { dayMs, ledgerTime } from '../support/ledger-fixtures.ts';
 import {
+  keyOfNobody,
   makeOlderLedger,
   type OlderCertificate,
   olderCertificate,
@@ -70,6 +71,14 @@ describe('a ledger of an earlier program', () => {
           notAfter: one.notAfter,
         });
         expect((await store.search.history(one.issuanceId)).map(({ to }) => to)).toEqual(['received', 'issued']);
+        const first = all.find(({ name }) => name === one.name)!;
+        const { owner, key: spkiSha256, n } = first;
+        expect(await store.ledger.holders([one.name, 'dns:none.example'], one.key)).toEqual({
+          names: [{ name: one.name, owner, spkiSha256, heldAt: ledgerTime - n }],
+          keyOwner: owner,
+          keyCompromised: false,
+        });
+        expect(await store.ledger.holders([], keyOfNobody)).toMatchObject({ keyCompromised: true });
         const { issued, revoked } = await store.inventory.sums('devices', 'total', '', at);
         const ofDevices = all.filter(({ caId }) => caId === 'devices');
         expect([issued, revoked]).toEqual([ofDevices.length, ofDevices.filter(({ isRevoked }) => isRevoked).length]);

@@ -185,7 +185,7 @@ function filtersOf(query: CertificateQuery, at: number): Filters {
     const forms = nameForms(name).map((form, n) => [`form${n}`, form] as const);
     const list = forms.map(([parameter]) => `$${parameter}`).join(', ');
     hold(
-      `EXISTS (SELECT 1 FROM certificate_names n WHERE n.name IN (${list}) AND n.issuance = m.issuance)`,
+      `EXISTS (SELECT 1 FROM issuances_by_name n WHERE n.name IN (${list}) AND n.issuance = m.issuance)`,
       Object.fromEntries(forms),
     );
   }

@@ -153,7 +153,7 @@ function createAddCertificate(prepare: Prepare, late: LateIndexes): (issuance: n
       return;
     }
     add.run(issuance, certificateDer!, notBefore!, notAfter!, fingerprint, record.spkiSha256);
-    late.issued(issuance, record);
+    late.issued(issuance, fingerprint);
     const [name] = names;
     const { caId, credentialId, fleet, owner, profile } = record;
     if (name !== undefined) noteContact({ caId, fleet, owner, profile, name, credentialId, at, notAfter: notAfter! });

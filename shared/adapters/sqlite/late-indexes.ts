@@ -11,11 +11,9 @@ import { type Gathered, nothingGathered } from './transaction.ts';
  * Who looks something up in these tables, but for what `holdOf` and `keyOf` answer, has `complete` run first.
  */
 export interface LateIndexes extends Gathered {
-  /** Names and a key that nobody had. */
-  hold(names: readonly string[], hold: Hold): void;
-  own(spkiSha256: string, owner: string, heldAt: number): void;
-  /** What a certificate is found by. */
-  issued(issuance: number, certificate: Named): void;
+  /** What an issuance is found by that is approved; of its names, those that it holds from now on. */
+  approved(issuance: number, record: Named, free: readonly string[], at: number): void;
+  issued(issuance: number, fingerprint: string): void;
   holdOf(name: string): Hold | undefined;
   keyOf(spkiSha256: string): KeyHold | undefined;
   /** Whether the tables lack anything. */
@@ -27,6 +25,8 @@ export interface LateIndexes extends Gathered {
   complete(): void;
 }
 
+export type Named = Pick<IssuanceRecord, 'owner' | 'names' | 'spkiSha256'>;
+
 export interface Hold {
   readonly owner: string;
   readonly spkiSha256: string;
@@ -35,17 +35,16 @@ export interface Hold {
 
 export interface KeyHold {
   readonly owner: string;
-  readonly heldAt: number;
   readonly compromised: boolean;
 }
 
 /** As many as make neighbours share pages. */
-const roundMinDefault = 4_096;
+const roundMinDefault = 8_192;
 
 /** A round begins when one index has `roundMin` entries for it. */
 export function createLateIndexes(database: DatabaseSync, roundMin: number = roundMinDefault): LateIndexes {
   // A stretch of some length costs a fraction of its entries one by one, and no COMMIT has to carry a whole round.
-  const strideMin = Math.ceil(roundMin / 16);
+  const strideMin = Math.ceil(roundMin / 64);
   const parts = createParts(database);
   const all = Object.values(parts);
   const holdOf = createHoldOf(database);
@@ -62,32 +61,30 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
 
   const newest = () => (lastChange.get()!.change ?? 0) as number;
 
-  function hold(names: readonly string[], one: Hold): void {
-    for (const name of names) parts.holds.add(name, one);
+  const holder = (name: string) => parts.names.find(name) ?? holdOf(name);
+
+  function approved(issuance: number, { names, owner, spkiSha256 }: Named, free: readonly string[], at: number): void {
+    const hold = free.length === 0 ? undefined : { owner, spkiSha256, heldAt: at };
+    for (const name of names) parts.names.add(name, issuance, free.includes(name) ? hold : undefined);
+    parts.keys.add(spkiSha256, issuance, owner);
   }
 
-  function own(spkiSha256: string, owner: string, heldAt: number): void {
-    parts.keys.add(spkiSha256, { owner, heldAt, compromised: false });
-  }
-
-  function approved({ names, owner, spkiSha256 }: Named, heldAt: number): void {
-    const free = names.filter((name) => holdOf(name) === undefined);
-    hold(free, { owner, spkiSha256, heldAt });
-    if (keyOf(spkiSha256) === undefined) own(spkiSha256, owner, heldAt);
-  }
-
-  function issued(issuance: number, { fingerprint, names, spkiSha256 }: Named): void {
-    parts.fingerprints.add(fingerprint!, issuance);
-    parts.certificateKeys.add(spkiSha256, issuance);
-    for (const name of names) parts.names.add(name, issuance);
+  function issued(issuance: number, fingerprint: string): void {
+    parts.fingerprints.add(fingerprint, issuance, undefined);
   }
 
   function recover(): void {
     through = undefined;
     for (const part of all) part.clear();
-    for (const { at, issuance, named, to } of derive()) {
-      if (to === 'approved') approved(named, at);
-      else issued(issuance, named);
+    for (const { at, fingerprint, issuance, named, to } of derive()) {
+      if (to === 'issued') issued(issuance, fingerprint!);
+      else
+        approved(
+          issuance,
+          named,
+          named.names.filter((name) => holder(name) === undefined),
+          at,
+        );
     }
     stale = false;
   }
@@ -101,11 +98,10 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   }
 
   return {
-    hold: whenFresh(hold),
-    own: whenFresh(own),
+    approved: whenFresh(approved),
     issued: whenFresh(issued),
-    holdOf: whenFresh((name: string) => parts.holds.find(name) ?? holdOf(name)),
-    keyOf: whenFresh((spkiSha256: string) => parts.keys.find(spkiSha256) ?? keyOf(spkiSha256)),
+    holdOf: whenFresh(holder),
+    keyOf: whenFresh((spkiSha256: string) => keyOf(spkiSha256, parts.keys.find(spkiSha256))),
     has: whenFresh(() => all.some((part) => part.has())),
     complete: whenFresh(() => {
       for (const part of all) part.complete();
@@ -134,33 +130,39 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   };
 }
 
-export type Named = Pick<IssuanceRecord, 'owner' | 'names' | 'spkiSha256' | 'fingerprint'>;
-
 function createParts(database: DatabaseSync) {
-  const holds = database.prepare(
-    'INSERT INTO name_holds (name, owner, spki_sha256, held_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-  );
-  const keys = database.prepare(
-    'INSERT INTO public_keys (spki_sha256, owner, held_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-  );
-  const listed = (table: string, key: string) => {
-    const add = database.prepare(`INSERT INTO ${table} (${key}, issuance) VALUES (?, ?) ON CONFLICT DO NOTHING`);
-    return createPart<number>((value, issuance) => void add.run(value, issuance));
+  const name = database.prepare(`INSERT INTO issuances_by_name (name, issuance, held_at) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET held_at = excluded.held_at WHERE held_at IS NULL AND excluded.held_at IS NOT NULL`);
+  const byDigest = (table: string, start: string) => {
+    const add = database.prepare(
+      `INSERT INTO ${table} (${start}, issuance) VALUES (${startOf('?')}, ?) ON CONFLICT DO NOTHING`,
+    );
+    return (digest: string, issuance: number) => void add.run(digest, issuance);
   };
   return {
-    holds: createPart<Hold>((name, { heldAt, owner, spkiSha256 }) => void holds.run(name, owner, spkiSha256, heldAt)),
-    keys: createPart<KeyHold>((spkiSha256, { heldAt, owner }) => void keys.run(spkiSha256, owner, heldAt)),
-    fingerprints: listed('certificate_fingerprints', 'fingerprint'),
-    certificateKeys: listed('certificate_keys', 'spki_sha256'),
-    names: listed('certificate_names', 'name'),
+    names: createPart<Hold>((key, issuance, hold) => void name.run(key, issuance, hold?.heldAt ?? null)),
+    keys: createPart<string>(byDigest('issuances_by_key', 'spki_sha256_start')),
+    fingerprints: createPart<never>(byDigest('issuances_by_fingerprint', 'fingerprint_start')),
   };
 }
 
-/** One index. The first entry of a key is the one that `find` answers. */
-function createPart<E>(insert: (key: string, entry: E) => void) {
-  const known = new Map<string, E>();
-  let arrived: (readonly [string, E])[] = [];
-  let round: (readonly [string, E])[] = [];
+/** SQL of what an index has of a digest in hexadecimal. What is none has no start, and so is not found. */
+export function startOf(digest: string): string {
+  return `unhex(substr(${digest}, 1, 16))`;
+}
+
+interface Entry<Owner> {
+  readonly key: string;
+  readonly issuance: number;
+  /** Who comes to have the key by it. */
+  readonly owner: Owner | undefined;
+}
+
+/** One index. The first owner of a key is the one that `find` answers. */
+function createPart<Owner>(insert: (key: string, issuance: number, owner: Owner | undefined) => void) {
+  const owners = new Map<string, Owner>();
+  let arrived: Entry<Owner>[] = [];
+  let round: Entry<Owner>[] = [];
   let next = 0;
   /** Come since the last step. */
   let recent = 0;
@@ -168,24 +170,24 @@ function createPart<E>(insert: (key: string, entry: E) => void) {
   function step(count: number): boolean {
     const end = Math.min(round.length, next + count);
     for (; next < end; next++) {
-      const [key, entry] = round[next]!;
-      insert(key, entry);
-      known.delete(key);
+      const { issuance, key, owner } = round[next]!;
+      insert(key, issuance, owner);
+      if (owner !== undefined) owners.delete(key);
     }
     return next < round.length;
   }
 
   return {
-    add(key: string, entry: E): void {
-      arrived.push([key, entry]);
+    add(key: string, issuance: number, owner: Owner | undefined): void {
+      arrived.push({ key, issuance, owner });
       recent += 1;
-      if (!known.has(key)) known.set(key, entry);
+      if (owner !== undefined && !owners.has(key)) owners.set(key, owner);
     },
-    find: (key: string) => known.get(key),
+    find: (key: string) => owners.get(key),
     has: () => arrived.length > 0 || next < round.length,
     arrived: () => arrived.length,
     begin(): void {
-      round = arrived.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0));
+      round = arrived.sort(({ key: one }, { key: other }) => (one < other ? -1 : one > other ? 1 : 0));
       arrived = [];
       next = 0;
       recent = 0;
@@ -204,7 +206,7 @@ function createPart<E>(insert: (key: string, entry: E) => void) {
       this.clear();
     },
     clear(): void {
-      known.clear();
+      owners.clear();
       arrived = [];
       round = [];
       next = 0;
@@ -213,19 +215,23 @@ function createPart<E>(insert: (key: string, entry: E) => void) {
   };
 }
 
+/** The holder is the first that is marked so: a name that was released is marked at nobody's before the next. */
 function createHoldOf(database: DatabaseSync): (name: string) => Hold | undefined {
-  const read = database.prepare(
-    'SELECT owner, spki_sha256 AS spkiSha256, held_at AS heldAt FROM name_holds WHERE name = ?',
-  );
+  const read = database.prepare(`SELECT r.owner, r.spki_sha256 AS spkiSha256, n.held_at AS heldAt
+    FROM issuances_by_name n JOIN requests r ON r.issuance = n.issuance
+    WHERE n.name = ? AND n.held_at IS NOT NULL ORDER BY n.issuance LIMIT 1`);
   return (name) => read.get(name) as Hold | undefined;
 }
 
-function createKeyOf(database: DatabaseSync): (spkiSha256: string) => KeyHold | undefined {
-  const read = database.prepare('SELECT owner, held_at, compromised_at FROM public_keys WHERE spki_sha256 = ?');
-  return (spkiSha256) => {
-    const row = read.get(spkiSha256);
-    if (row === undefined) return undefined;
-    return { owner: row.owner as string, heldAt: row.held_at as number, compromised: row.compromised_at !== null };
+/** All issuances of a key that were approved have the same owner: the first of them is looked at, unless `owner` is known. */
+function createKeyOf(database: DatabaseSync): (spkiSha256: string, owner?: string) => KeyHold | undefined {
+  const ownerOf = database.prepare(`SELECT r.owner FROM issuances_by_key k JOIN requests r ON r.issuance = k.issuance
+    WHERE k.spki_sha256_start = ${startOf('?1')} AND r.spki_sha256 = ?1 ORDER BY k.issuance LIMIT 1`);
+  const compromisedBy = database.prepare('SELECT owner FROM compromised_keys WHERE spki_sha256 = ?');
+  return (spkiSha256, known) => {
+    const compromised = compromisedBy.get(spkiSha256);
+    const owner = (known ?? ownerOf.get(spkiSha256)?.owner ?? compromised?.owner) as string | undefined;
+    return owner === undefined ? undefined : { owner, compromised: compromised !== undefined };
   };
 }
 
@@ -234,6 +240,7 @@ interface Derived {
   readonly issuance: number;
   readonly at: number;
   readonly named: Named;
+  readonly fingerprint: string | undefined;
 }
 
 function createDerive(database: DatabaseSync): () => Iterable<Derived> {
@@ -250,7 +257,7 @@ function createDerive(database: DatabaseSync): () => Iterable<Derived> {
         owner: row.owner as string,
         names: JSON.parse(row.names as string) as string[],
         spkiSha256: row.spki_sha256 as string,
-        ...(row.fingerprint === null ? {} : { fingerprint: row.fingerprint as string }),
       },
+      fingerprint: (row.fingerprint ?? undefined) as string | undefined,
     }));
 }

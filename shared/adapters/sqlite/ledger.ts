@@ -222,7 +222,9 @@ function createHolds({
   drafts,
   late,
 }: LedgerParts): Pick<IssuanceLedger, 'holders' | 'releaseName'> {
-  const release = database.prepare('DELETE FROM name_holds WHERE name = ?');
+  const release = database.prepare(
+    'UPDATE issuances_by_name SET held_at = NULL WHERE name = ? AND held_at IS NOT NULL',
+  );
   const addRelease = database.prepare(
     'INSERT INTO name_releases (name, owner, spki_sha256, held_at, released_at) VALUES (?, ?, ?, ?, ?)',
   );

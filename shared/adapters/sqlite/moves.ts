@@ -36,7 +36,7 @@ export function createMoves(
   const approve = createApprove(late);
   const intend = createIntend(prepare);
   const issue = createIssue(prepare, counters);
-  const revoke = createRevoke(prepare, counters, drafts.complete);
+  const revoke = createRevoke(prepare, counters);
 
   function take(standing: Remembered, move: Transition): AdvanceOutcome {
     switch (move.to) {
@@ -67,7 +67,7 @@ export function createMoves(
 }
 
 function createApprove(late: LateIndexes): Take<'approved'> {
-  return ({ record }, { at }) => {
+  return ({ issuance, record }, { at }) => {
     const { names, owner, spkiSha256 } = record;
     const free: string[] = [];
     const held: string[] = [];
@@ -81,8 +81,7 @@ function createApprove(late: LateIndexes): Take<'approved'> {
     if (key?.compromised === true) return { kind: 'key-compromised' };
     if (key !== undefined && key.owner !== owner) return { kind: 'key-of-another-owner' };
 
-    late.hold(free, { owner, spkiSha256, heldAt: at });
-    if (key === undefined) late.own(spkiSha256, owner, at);
+    late.approved(issuance, record, free, at);
     return moved;
   };
 }
@@ -119,8 +118,8 @@ function createIssue(prepare: Prepare, counters: Counters): Take<'issued'> {
   };
 }
 
-function createRevoke(prepare: Prepare, counters: Counters, complete: () => void): Take<'revoked'> {
-  const compromised = createMarkCompromised(prepare, complete);
+function createRevoke(prepare: Prepare, counters: Counters): Take<'revoked'> {
+  const compromised = createMarkCompromised(prepare);
 
   return ({ record }, { at, reason }) => {
     const { notAfter, notBefore, owner, spkiSha256 } = record;

@@ -7,6 +7,7 @@ import { createCounters } from './counters.ts';
 import { refuseForeign } from './database.ts';
 import { type HistoryEntry, type HistoryRow, historyEntryOf, historyQuery } from './history.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
+import { startOf } from './late-indexes.ts';
 import { storageErrorOf } from './storage-error.ts';
 
 /** A look at the state from outside, while a service runs or after it was killed: for checkers, exports and audits. */
@@ -46,15 +47,18 @@ export function openSqliteReader(path: string): SqliteReader {
 function createReader(database: DatabaseSync): SqliteReader {
   const inOrder = database.prepare(`${recordQuery} ORDER BY i.issuance`);
   const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
-  // The indexes have all up to their mark; who is after it is asked one by one.
-  const found = (table: string, column: string, isIt: string) =>
-    database.prepare(`${recordQuery} WHERE i.issuance IN (SELECT issuance FROM ${table} WHERE ${column} = :is
-        UNION SELECT u.issuance FROM unindexed u JOIN certificates c ON c.issuance = u.issuance
-          JOIN requests r ON r.issuance = u.issuance WHERE ${isIt})
-      ORDER BY i.issuance`);
-  const byFingerprint = found('certificate_fingerprints', 'fingerprint', 'c.fingerprint = :is');
-  const byKey = found('certificate_keys', 'spki_sha256', 'c.spki_sha256 = :is');
-  const byName = found('certificate_names', 'name', ':is IN (SELECT value FROM json_each(r.names))');
+  // The indexes have all up to their mark, and more than is looked for; who is after it is asked one by one.
+  const found = (table: string, indexed: string, isIt: string) =>
+    database.prepare(`${recordQuery}
+      WHERE i.issuance IN (SELECT issuance FROM ${table} WHERE ${indexed} UNION SELECT issuance FROM unindexed)
+        AND c.fingerprint IS NOT NULL AND ${isIt} ORDER BY i.issuance`);
+  const byFingerprint = found(
+    'issuances_by_fingerprint',
+    `fingerprint_start = ${startOf(':is')}`,
+    'c.fingerprint = :is',
+  );
+  const byKey = found('issuances_by_key', `spki_sha256_start = ${startOf(':is')}`, 'c.spki_sha256 = :is');
+  const byName = found('issuances_by_name', 'name = :is', ':is IN (SELECT value FROM json_each(r.names))');
   const changesOf = database.prepare(historyQuery);
   const queueCounts = database.prepare(`SELECT q.name, count(m.message) AS n FROM queues q
     LEFT JOIN messages m ON m.queue = q.queue GROUP BY q.queue`);

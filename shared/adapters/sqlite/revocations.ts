@@ -11,6 +11,7 @@ import {
 import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import type { Drafts } from './drafts.ts';
+import { startOf } from './late-indexes.ts';
 import { createMarkCompromised } from './public-keys.ts';
 
 /** Intents to revoke, and what the CRLs of a CA are made from. */
@@ -23,8 +24,9 @@ export function createRevocations(
 }
 
 function createIntents(database: DatabaseSync, commits: CommitQueue, drafts: Drafts): RevocationStore {
-  const ofFingerprint = database.prepare(`SELECT i.request_id, i.ordinal FROM certificate_fingerprints f
-    JOIN issuances i ON i.issuance = f.issuance WHERE f.fingerprint = ? LIMIT 1`);
+  const ofFingerprint = database.prepare(`SELECT i.request_id, i.ordinal FROM issuances_by_fingerprint f
+    JOIN issuances i ON i.issuance = f.issuance JOIN certificates c ON c.issuance = f.issuance
+    WHERE f.fingerprint_start = ${startOf('?1')} AND c.fingerprint = ?1 LIMIT 1`);
   const columns = 'issuance_id AS issuanceId, reason, at, by_operator AS "by"';
   const add = database.prepare(
     'INSERT INTO revocation_intents (issuance_id, reason, at, by_operator) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -34,7 +36,7 @@ function createIntents(database: DatabaseSync, commits: CommitQueue, drafts: Dra
     `SELECT ${columns} FROM revocation_intents WHERE issuance_id > ? ORDER BY issuance_id LIMIT ?`,
   );
   const remove = database.prepare('DELETE FROM revocation_intents WHERE issuance_id = ?');
-  const compromised = createMarkCompromised((sql) => database.prepare(sql), drafts.complete);
+  const compromised = createMarkCompromised((sql) => database.prepare(sql));
   const intentOf = (row: unknown) => ({ ...(row as RevocationIntent) });
   return {
     async issuanceOfFingerprint(fingerprint) {

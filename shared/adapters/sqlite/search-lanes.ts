@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { type CertificateQuery, cursorRefused, placeParts } from '../../issuance/search-certificates.ts';
+import { startOf } from './late-indexes.ts';
 
 export type Values = Readonly<Record<string, SQLInputValue>>;
 
@@ -67,9 +68,10 @@ export function createLanes(database: DatabaseSync): LanesOf {
   return function* lanes(query, after) {
     const from = after === undefined ? undefined : placeOf(after);
     const { credential, fingerprint, fleet, issuer, key, name, owner, serial } = query;
-    if (fingerprint !== undefined) yield* single('certificate_fingerprints', 'fingerprint', fingerprint, from);
+    if (fingerprint !== undefined)
+      yield* single('issuances_by_fingerprint', `m.fingerprint_start = ${startOf('$is')}`, fingerprint, from);
     else if (serial !== undefined) yield* bySerial(serial, issuer, next.issuer, from);
-    else if (key !== undefined) yield* single('certificate_keys', 'spki_sha256', key, from);
+    else if (key !== undefined) yield* single('issuances_by_key', `m.spki_sha256_start = ${startOf('$is')}`, key, from);
     else if (name !== undefined) yield* byName(name, from);
     else if (credential !== undefined) {
       // Whose a credential is never changes.
@@ -86,7 +88,7 @@ export function createLanes(database: DatabaseSync): LanesOf {
   };
 }
 
-const startOf = (from: Place | undefined, key: readonly string[], first: number | string): number | string => {
+const afterOf = (from: Place | undefined, key: readonly string[], first: number | string): number | string => {
   if (from === undefined || JSON.stringify(from.key) !== JSON.stringify(key)) return first;
   if (typeof from.last !== typeof first) throw cursorRefused();
   return from.last;
@@ -98,9 +100,9 @@ function* stepped(from: Place | undefined, nextOf: (last: string | undefined) =>
   for (let one = from?.key[0] ?? nextOf(undefined); one !== undefined; one = nextOf(one)) yield one;
 }
 
-function single(table: string, column: string, value: string, from: Place | undefined): readonly Lane[] {
-  const after = startOf(from, [], 0);
-  return [{ key: [], table, condition: `m.${column} = $is`, place: 'issuance', values: { is: value }, after }];
+function single(table: string, condition: string, value: string, from: Place | undefined): readonly Lane[] {
+  const after = afterOf(from, [], 0);
+  return [{ key: [], table, condition, place: 'issuance', values: { is: value }, after }];
 }
 
 function* bySerial(
@@ -115,7 +117,7 @@ function* bySerial(
     condition: `m.ca_id = $ca AND m.serial = $is AND ${usedSerial}`,
     place: 'issuance',
     values: { ca: caId, is: serial },
-    after: startOf(from, [caId], 0),
+    after: afterOf(from, [caId], 0),
   });
   if (issuer !== undefined) yield lane(issuer);
   else for (const caId of stepped(from, nextIssuer)) yield lane(caId);
@@ -134,14 +136,14 @@ function* byName(name: string, from: Place | undefined): Iterable<Lane> {
     if (index < first) continue;
     // What an earlier form has found is not found again.
     const seen = forms.slice(0, index).map((_, n) => `$seen${n}`);
-    const once = `NOT EXISTS (SELECT 1 FROM certificate_names o WHERE o.name IN (${seen.join(', ')}) AND o.issuance = m.issuance)`;
+    const once = `NOT EXISTS (SELECT 1 FROM issuances_by_name o WHERE o.name IN (${seen.join(', ')}) AND o.issuance = m.issuance)`;
     yield {
       key: [form],
-      table: 'certificate_names',
+      table: 'issuances_by_name',
       condition: index === 0 ? 'm.name = $is' : `m.name = $is AND ${once}`,
       place: 'issuance',
       values: { is: form, ...Object.fromEntries(forms.slice(0, index).map((one, n) => [`seen${n}`, one])) },
-      after: startOf(from, [form], 0),
+      after: afterOf(from, [form], 0),
     };
   }
 }
@@ -153,7 +155,7 @@ function ofFleet(owner: string, fleet: string, from: Place | undefined, key = fl
     condition: 'm.owner = $whose AND m.fleet = $which',
     place: 'issuance',
     values: { whose: owner, which: fleet },
-    after: startOf(from, [key], 0),
+    after: afterOf(from, [key], 0),
   };
 }
 
@@ -164,13 +166,13 @@ function byIssuer(issuer: string, from: Place | undefined): Lane {
     condition: `m.ca_id = $ca AND ${usedSerial}`,
     place: 'serial',
     values: { ca: issuer },
-    after: startOf(from, ['serials'], ''),
+    after: afterOf(from, ['serials'], ''),
   };
 }
 
 /** All certificates, a stretch at a time. */
 function through(from: Place | undefined): Lane {
-  const after = startOf(from, [], 0);
+  const after = afterOf(from, [], 0);
   return {
     key: [],
     table: 'certificates',

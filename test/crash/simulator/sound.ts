@@ -231,8 +231,10 @@ function createTableChecks(database: DatabaseSync): (ledger: Ledger, fault: Faul
     FROM (SELECT ca_id, dimension, value, sum(issued) AS issued, sum(revoked) AS revoked FROM counters GROUP BY 1, 2, 3) c
       FULL OUTER JOIN counted_values v ON v.ca_id = c.ca_id AND v.dimension = c.dimension AND v.value = c.value
     WHERE c.issued IS NOT v.issued OR c.revoked IS NOT v.revoked OR v.standing IS NOT v.issued - v.revoked`);
-  const holds = database.prepare('SELECT name, owner, spki_sha256 AS spkiSha256 FROM name_holds');
-  const keys = database.prepare('SELECT spki_sha256 AS spkiSha256, owner FROM public_keys');
+  const holds = database.prepare(`SELECT n.name, r.owner, r.spki_sha256 AS spkiSha256
+    FROM issuances_by_name n JOIN requests r ON r.issuance = n.issuance WHERE n.held_at IS NOT NULL`);
+  const keys = database.prepare(`SELECT r.spki_sha256 AS spkiSha256, r.owner
+    FROM issuances_by_key k JOIN requests r ON r.issuance = k.issuance`);
   const serials = database.prepare(`SELECT s.ca_id AS caId, s.serial, i.request_id || '.' || i.ordinal AS issuanceId
     FROM serials s LEFT JOIN issuances i ON i.issuance = s.issuance`);
 
@@ -266,7 +268,9 @@ function createTableChecks(database: DatabaseSync): (ledger: Ledger, fault: Faul
         fault('credential-used', `${String(id)} counts ${String(used)} issuances, and there are ${count}`);
     }
     const approved = records.filter(({ issuanceId }) => histories.get(issuanceId)?.some(({ to }) => to === 'approved'));
-    const holderOf = new Map(holds.all().map((hold) => [hold.name as string, hold]));
+    const held = holds.all();
+    const holderOf = new Map(held.map((hold) => [hold.name as string, hold]));
+    if (holderOf.size < held.length) fault('holds', 'a name is held twice');
     for (const { names, owner, spkiSha256 } of approved)
       for (const name of names) {
         const hold = holderOf.get(name);
