@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCommitQueue } from '../../shared/adapters/sqlite/commit-queue.ts';
 import { createCounters } from '../../shared/adapters/sqlite/counters.ts';
@@ -13,8 +13,11 @@ import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
 import { gatheredTogether } from '../../shared/adapters/sqlite/transaction.ts';
 import { issuanceIdOf } from '../../shared/issuance/ids.ts';
 import type { NewIssuance } from '../../shared/issuance/issuance-record.ts';
+import type { CertificateQuery } from '../../shared/issuance/search-certificates.ts';
 import { createRandom, type Random } from '../crash/simulator/random.ts';
-import { moves, newCredential, newIssuance } from '../support/ledger-fixtures.ts';
+import { disposable } from '../support/disposable.ts';
+import { guideTo, ledgerTime, moves, newCredential, newIssuance } from '../support/ledger-fixtures.ts';
+import { openHarness } from '../support/sqlite-harness.ts';
 
 let database: DatabaseSync;
 
@@ -191,6 +194,56 @@ describe('indexes that are filled late', () => {
     expect(late.keyOf(alike('01'))?.owner).toBe('plant-7');
     expect(late.keyOf(alike('02'))?.owner).toBe('plant-8');
     expect(late.keyOf(alike('03'))).toBeUndefined();
+  });
+});
+
+describe('who waits for all that there is', () => {
+  it('waits for several transactions, between which others have theirs, and not for what comes meanwhile (stretches)', async () => {
+    const random = createRandom(8);
+    const issuer = createIssuer();
+    const late = createLateIndexes(database);
+    const drafts = createDrafts(database, createRecordMemory(), late);
+    const gathered = gatheredTogether([drafts, late]);
+    const commits = createCommitQueue({ database, flushOperationsMax: 100, queuedOperationsMax: 1_000, gathered });
+    for (let n = 0; n < 1_500; n++) issuer.issue(late, random);
+    let isOver = false;
+    const over = drafts.completed(commits).then(() => {
+      isOver = true;
+    });
+    let others = 0;
+    while (!isOver) {
+      await commits.submit(() => issuer.issue(late, random), { plain: true });
+      others += 1;
+    }
+    await over;
+    expect(others).toBeGreaterThanOrEqual(3);
+    for (const { fingerprint, issuance } of issuer.made.slice(0, 1_500))
+      expect(
+        database
+          .prepare('SELECT issuance FROM issuances_by_fingerprint WHERE fingerprint_start = unhex(?)')
+          .get(fingerprint.slice(0, 16)),
+      ).toEqual({ issuance });
+    expect(late.has()).toBe(true);
+    commits.close();
+  });
+
+  it('finds what was issued a moment ago, and a search by owner leaves the indexes to their rounds (search)', async () => {
+    await using h = disposable(await openHarness('file'));
+    const { certificate, issuance } = await guideTo('issued', h);
+    const find = async (query: CertificateQuery) =>
+      (await h.search.find(query, ledgerTime, undefined, 10)).found.length;
+    const inTable = () => {
+      const own = new DatabaseSync(h.path, { readOnly: true });
+      const { n } = own.prepare('SELECT count(*) AS n FROM issuances_by_fingerprint').get()!;
+      own.close();
+      return n;
+    };
+    expect(await find({ owner: issuance.owner })).toBe(1);
+    expect(inTable()).toBe(0);
+    expect(await find({ fingerprint: certificate.fingerprint })).toBe(1);
+    expect(inTable()).toBe(1);
+    expect(await find({ key: issuance.spkiSha256 })).toBe(1);
+    expect(await find({ name: issuance.names[0]! })).toBe(1);
   });
 });
 

@@ -41,7 +41,7 @@ export interface Drafts extends Gathered {
   add(issuance: NewIssuance, detail: string): IssuanceRecord;
   /** Writes all of them, and all that the late indexes lack, inside a transaction. */
   complete(): void;
-  /** The same by a transaction of its own, when there is anything; resolves after COMMIT. */
+  /** The same for all that there is now, by several transactions that leave room for others; resolves after COMMIT. */
   completed(commits: CommitQueue): Promise<void>;
   /** Without a line the history does not change. */
   change(standing: Remembered, after: IssuanceRecord, line?: HistoryLine): void;
@@ -107,7 +107,15 @@ export function createDrafts(database: DatabaseSync, memory: RecordMemory, late:
     write,
     complete,
     async completed(commits) {
-      if (drafts.size > 0 || late.has()) await commits.submit(complete, { plain: true });
+      if (drafts.size === 0 && !late.has()) return;
+      let round: number | undefined;
+      const some = () => {
+        write();
+        round ??= late.roundOfAll();
+        late.stretch();
+        return round;
+      };
+      while ((await commits.submit(some, { plain: true })) > late.roundsOver());
     },
     lost() {
       clear();

@@ -2,16 +2,14 @@ import { StorageError, storageErrorOf } from './storage-error.ts';
 
 /**
  * A port whose methods throw `StorageError` where SQLite failed below them, on reads as on writes. `settled` is awaited before
- * it is read (or `before` is, which does more) and before an answer is given: `CommitQueue.durable`, where what is read may rest
- * on writes that are not on the disk yet.
+ * it is read and before an answer is given: `CommitQueue.durable`, where what is read may rest on writes that are not on the disk
+ * yet.
  */
-export function guarded<T extends object>(port: T, settled?: () => Promise<void>, before = settled): T {
+export function guarded<T extends object>(port: T, settled?: () => Promise<void>): T {
   const methods = Object.entries(port).map(([name, value]) => {
     if (typeof value !== 'function') return [name, value];
     const call =
-      settled === undefined || before === undefined
-        ? value
-        : (...parameters: unknown[]) => settledAnswer(value, parameters, before, settled);
+      settled === undefined ? value : (...parameters: unknown[]) => settledAnswer(value, parameters, settled);
     return [name, (...parameters: unknown[]) => translated(call, parameters)];
   });
   return Object.fromEntries(methods) as T;
@@ -20,11 +18,10 @@ export function guarded<T extends object>(port: T, settled?: () => Promise<void>
 async function settledAnswer(
   call: (...parameters: unknown[]) => unknown,
   parameters: readonly unknown[],
-  before: () => Promise<void>,
   settled: () => Promise<void>,
 ): Promise<unknown> {
   // Before: what is gathered until a COMMIT (counters) is in the tables then. After: nothing is told that came since and is not.
-  await before();
+  await settled();
   const answer = await call(...parameters);
   await settled();
   return answer;

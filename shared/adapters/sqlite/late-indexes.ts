@@ -23,6 +23,11 @@ export interface LateIndexes extends Gathered {
    * is remembered no more. The rows of all issuances must be written: see `Drafts`.
    */
   complete(): void;
+  /** Inserts some of it, in the same way. */
+  stretch(): void;
+  /** Rounds that are over and durable; and the one with which all that there is now will be. */
+  roundsOver(): number;
+  roundOfAll(): number;
 }
 
 export type Named = Pick<IssuanceRecord, 'owner' | 'names' | 'spkiSha256'>;
@@ -41,6 +46,9 @@ export interface KeyHold {
 /** As many as make neighbours share pages. */
 const roundMinDefault = 8_192;
 
+/** Of each index, where somebody waits for all of them: what a COMMIT can carry and nobody beside it notices. */
+const stretchLength = 512;
+
 /** A round begins when one index has `roundMin` entries for it. */
 export function createLateIndexes(database: DatabaseSync, roundMin: number = roundMinDefault): LateIndexes {
   // A stretch of some length costs a fraction of its entries one by one, and no COMMIT has to carry a whole round.
@@ -56,6 +64,9 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   );
   /** Of the round under way: the last change of the history whose entries are in it or in the tables. */
   let through: number | undefined;
+  let roundsOver = 0;
+  /** By the open transaction. */
+  let roundsEnded = 0;
   /** A transaction was lost, or the store has just been opened: what is in memory is not what the tables lack. */
   let stale = true;
 
@@ -89,6 +100,21 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
     stale = false;
   }
 
+  function begin(): void {
+    through = newest();
+    for (const part of all) part.begin();
+  }
+
+  /** So many of each, and when there are no more, the round is over. */
+  function step(count: number): void {
+    let left = false;
+    for (const part of all) left = part.step(count) || left;
+    if (left) return;
+    setMark.run(through!);
+    through = undefined;
+    roundsEnded += 1;
+  }
+
   /** Nothing is looked up in a memory that is not true. What a read throws then is thrown, and the next use tries again. */
   function whenFresh<P extends readonly unknown[], T>(use: (...given: P) => T): (...given: P) => T {
     return (...given) => {
@@ -104,27 +130,33 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
     keyOf: whenFresh((spkiSha256: string) => keyOf(spkiSha256, parts.keys.find(spkiSha256))),
     has: whenFresh(() => all.some((part) => part.has())),
     complete: whenFresh(() => {
-      for (const part of all) part.complete();
-      through = undefined;
-      setMark.run(newest());
+      if (!all.some((part) => part.has())) return;
+      if (through !== undefined) step(Number.POSITIVE_INFINITY);
+      begin();
+      step(Number.POSITIVE_INFINITY);
     }),
+    stretch: whenFresh(() => {
+      if (through === undefined) begin();
+      step(stretchLength);
+    }),
+    roundsOver: () => roundsOver,
+    roundOfAll: () => roundsOver + roundsEnded + (through === undefined ? 1 : 2),
     ...nothingGathered,
     write: whenFresh(() => {
       if (through === undefined) {
         if (!all.some((part) => part.arrived() >= roundMin)) return;
-        through = newest();
-        for (const part of all) part.begin();
+        begin();
       }
       // Some more than have come since in any of them, so that a round ends in all of them.
       const owed = Math.max(...all.map((part) => part.owed()));
-      if (owed < strideMin) return;
-      let left = false;
-      for (const part of all) left = part.step(owed + 1) || left;
-      if (left) return;
-      setMark.run(through);
-      through = undefined;
+      if (owed >= strideMin) step(owed + 1);
     }),
+    committed() {
+      roundsOver += roundsEnded;
+      roundsEnded = 0;
+    },
     lost() {
+      roundsEnded = 0;
       stale = true;
     },
   };
@@ -167,16 +199,6 @@ function createPart<Owner>(insert: (key: string, issuance: number, owner: Owner 
   /** Come since the last step. */
   let recent = 0;
 
-  function step(count: number): boolean {
-    const end = Math.min(round.length, next + count);
-    for (; next < end; next++) {
-      const { issuance, key, owner } = round[next]!;
-      insert(key, issuance, owner);
-      if (owner !== undefined) owners.delete(key);
-    }
-    return next < round.length;
-  }
-
   return {
     add(key: string, issuance: number, owner: Owner | undefined): void {
       arrived.push({ key, issuance, owner });
@@ -197,13 +219,13 @@ function createPart<Owner>(insert: (key: string, issuance: number, owner: Owner 
     /** Whether there are more in the round. */
     step(count: number): boolean {
       recent = 0;
-      return step(count);
-    },
-    complete(): void {
-      step(round.length);
-      this.begin();
-      step(round.length);
-      this.clear();
+      const end = Math.min(round.length, next + count);
+      for (; next < end; next++) {
+        const { issuance, key, owner } = round[next]!;
+        insert(key, issuance, owner);
+        if (owner !== undefined) owners.delete(key);
+      }
+      return next < round.length;
     },
     clear(): void {
       owners.clear();

@@ -240,15 +240,19 @@ function createHolds({
       if (key === undefined) return { names: holds, keyCompromised: false };
       return { names: holds, keyOwner: key.owner, keyCompromised: key.compromised };
     },
-    releaseName: async (name, at) =>
-      commits.submit(() => {
+    async releaseName(name, at) {
+      if (late.holdOf(name) === undefined) return false;
+      await drafts.completed(commits);
+      return commits.submit(() => {
         const hold = late.holdOf(name);
         if (hold === undefined) return false;
+        // What came while the others were inserted.
         drafts.complete();
         addRelease.run(name, hold.owner, hold.spkiSha256, hold.heldAt, at);
         release.run(name);
         return true;
-      }),
+      });
+    },
   };
 }
 

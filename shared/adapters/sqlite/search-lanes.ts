@@ -57,6 +57,11 @@ export const sqliteFindsBy = [
   'notAfterAfter',
 ] as const satisfies readonly (keyof CertificateQuery)[];
 
+/** Whether what is looked for is in an index that is filled late. */
+export function goesByLateIndex({ fingerprint, key, name }: CertificateQuery): boolean {
+  return fingerprint !== undefined || key !== undefined || name !== undefined;
+}
+
 export type LanesOf = (query: CertificateQuery, after: string | undefined) => Iterable<Lane>;
 
 /** An issuer is looked for by its serials where it has less than one certificate in so many. */

@@ -37,6 +37,7 @@ import { createMessageTable } from './queue-store.ts';
 import { createRecordMemory } from './record-memory.ts';
 import { createRecountSource } from './recount-view.ts';
 import { createRevocations } from './revocations.ts';
+import { goesByLateIndex } from './search-lanes.ts';
 import { lockState } from './state-lock.ts';
 import { gatheredTogether, nothingGathered } from './transaction.ts';
 import { createWatch } from './watch.ts';
@@ -130,6 +131,10 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     };
     const watch = createWatch(waitersMax);
     const search = openCertificateSearch(database, path);
+    const find: CertificateSearch['find'] = async (query, ...more) => {
+      if (goesByLateIndex(query)) await indexed();
+      return search.find(query, ...more);
+    };
     const queues = createQueues({ store: messages, commits, clock, waitersMax, early, pace });
     let closed = false;
     return {
@@ -144,7 +149,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       audits: guarded(createAuditStore(database, commits), commits.durable),
       revocations: guarded(createRevocations(database, commits, drafts), commits.durable),
       // What its own connection sees is committed, and maybe not synced yet.
-      search: guarded(search, commits.durable, indexed),
+      search: guarded({ ...search, find }, commits.durable),
       permits: guarded(createPermitStore(database, commits)),
       inventory: guarded(
         {
@@ -163,7 +168,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
         if (closed) return;
         closed = true;
         // What it takes to fill the late indexes is spared the next start; without it they are filled then.
-        drafts.completed(commits).catch(() => undefined);
+        commits.submit(drafts.complete, { plain: true }).catch(() => undefined);
         commits.close();
         sync?.close();
         queues.close();
