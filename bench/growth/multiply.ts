@@ -60,6 +60,7 @@ const byIssuance = [
   'requests',
   'intents',
   'certificates',
+  'issuances_by_request',
   'issuances_by_name',
   'issuances_by_fingerprint',
   'issuances_by_key',
@@ -122,8 +123,10 @@ function copyOf(row: Row, { number }: Copy): Row {
       const whole = hash('sha256', `${digest} ${number}`);
       copy[column] = digest === column ? whole : Buffer.from(whole.slice(0, 16), 'hex');
     } else if (column === 'serial' && value !== null) copy[column] = hash('sha256', `serial ${number}`).slice(0, 40);
-    else if (column === 'request_id') copy[column] = hash('sha256', `request ${number}`, 'base64url');
-    else if (column === 'name') copy[column] = String(value).replace(/^dns:[^.]*/, `dns:grown-${number}`);
+    else if (digest === 'request_id') {
+      const whole = hash('sha256', `request ${number}`, 'base64url');
+      copy[column] = digest === column ? whole : whole.slice(0, 11);
+    } else if (column === 'name') copy[column] = String(value).replace(/^dns:[^.]*/, `dns:grown-${number}`);
     else if (column === 'names') copy[column] = String(value).replace(/dns:[^.]*/, `dns:grown-${number}`);
   }
   return copy;

@@ -1,19 +1,29 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import { createCertificateSearch } from '../../shared/adapters/sqlite/certificate-search.ts';
+import { createCertificateSearch, type RowOf } from '../../shared/adapters/sqlite/certificate-search.ts';
 import { guarded } from '../../shared/adapters/sqlite/guarded.ts';
+import { createIssuanceOf } from '../../shared/adapters/sqlite/late-indexes.ts';
+import { parseIssuanceId } from '../../shared/issuance/ids.ts';
 import { searchTexts } from '../../shared/issuance/search-certificates.ts';
 import { disposable } from '../support/disposable.ts';
 import { dayMs, guideTo, ledgerTime } from '../support/ledger-fixtures.ts';
 import { openHarness } from '../support/sqlite-harness.ts';
 import { searchSuite } from './search-suite.ts';
 
+function rowIn(database: DatabaseSync): RowOf {
+  const issuanceOf = createIssuanceOf(database);
+  return (issuanceId) => {
+    const id = parseIssuanceId(issuanceId);
+    return id === undefined ? undefined : issuanceOf(id.requestId, id.ordinal);
+  };
+}
+
 async function openSearch(lookedAt: number) {
   const h = await openHarness('file');
   const own = new DatabaseSync(h.path, { readOnly: true });
   return {
     ...h,
-    search: guarded(createCertificateSearch(own, lookedAt), h.indexed),
+    search: guarded(createCertificateSearch(own, rowIn(own), lookedAt), h.indexed),
     async close() {
       own.close();
       await h.close();
@@ -45,7 +55,7 @@ describe('what a search asks SQLite', () => {
     await h.indexed();
     const own = new DatabaseSync(h.path, { readOnly: true });
     const prepared: string[] = [];
-    const search = createCertificateSearch(listening(own, prepared));
+    const search = createCertificateSearch(listening(own, prepared), rowIn(own));
     const values: Readonly<Record<string, string | number>> = {
       ...{
         issuer: 'devices',

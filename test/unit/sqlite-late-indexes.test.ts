@@ -28,6 +28,7 @@ afterEach(() => database.close());
 
 interface Made {
   readonly issuance: number;
+  readonly request: string;
   readonly name: string;
   readonly key: string;
   readonly fingerprint: string;
@@ -35,6 +36,8 @@ interface Made {
 
 /** Issues by rows alone, as far as the indexes read them. */
 function createIssuer() {
+  const addIssuance = database.prepare(`INSERT INTO issuances (issuance, request_id, ordinal, state, state_at, ca_id,
+    generation, policy_version) VALUES (?, ?, 1, 'issued', 0, 'c', 1, 'p')`);
   const addRequest = database.prepare(`INSERT INTO requests (issuance, principal, credential_id, owner, fleet, profile,
     key_type, scope, names, csr, csr_sha256, spki_sha256, received_at)
     VALUES (?, 'p', 'c', 'plant-7', 'f', 'device', 'P-256', '{}', ?, x'00', '', ?, 0)`);
@@ -48,8 +51,11 @@ function createIssuer() {
     issue(late: LateIndexes, random: Random): void {
       const issuance = made.length + 1;
       const text = () => Buffer.from(random.bytes(8)).toString('hex');
-      const one = { issuance, name: `dns:${text()}.example`, key: text(), fingerprint: text() };
+      const one = { issuance, request: text(), name: `dns:${text()}.example`, key: text(), fingerprint: text() };
+      addIssuance.run(issuance, one.request);
       addRequest.run(issuance, JSON.stringify([one.name]), one.key);
+      late.received(issuance, one.request, 1);
+      addChange.run(issuance, issuance, 'received');
       late.approved(issuance, { owner: 'plant-7', names: [one.name], spkiSha256: one.key }, [one.name], issuance);
       addChange.run(issuance, issuance, 'approved');
       addCertificate.run(issuance, one.fingerprint, one.key);
@@ -61,10 +67,12 @@ function createIssuer() {
 }
 
 const count = (table: string) => database.prepare(`SELECT count(*) AS n FROM ${table}`).get()!.n as number;
-const tables = ['issuances_by_name', 'issuances_by_key', 'issuances_by_fingerprint'];
+const tables = ['issuances_by_request', 'issuances_by_name', 'issuances_by_key', 'issuances_by_fingerprint'];
 
 function expectAllFound(late: LateIndexes, made: readonly Made[]): void {
-  for (const { issuance, key, name } of made) {
+  for (const { issuance, key, name, request } of made) {
+    expect(late.issuanceOf(request, 1)).toBe(issuance);
+    expect([late.ordinalMax(request), late.issuanceOf(request, 2)]).toEqual([1, undefined]);
     expect(late.holdOf(name)).toEqual({ owner: 'plant-7', spkiSha256: key, heldAt: issuance });
     expect(late.keyOf(key)).toEqual({ owner: 'plant-7', compromised: false });
   }
@@ -74,7 +82,8 @@ describe('indexes that are filled late', () => {
   it('find what is in memory and what is in the table alike, whatever is lost and opened anew (late-indexes)', () => {
     let unfinished = 0;
     for (const seed of [1, 2, 3, 4]) {
-      for (const table of [...tables, 'requests', 'certificates', 'index_mark']) database.exec(`DELETE FROM ${table}`);
+      for (const table of [...tables, 'issuances', 'requests', 'certificates', 'index_mark'])
+        database.exec(`DELETE FROM ${table}`);
       database.exec('DROP TRIGGER IF EXISTS history_is_not_deleted; DELETE FROM history');
       const random = createRandom(seed);
       const issuer = createIssuer();

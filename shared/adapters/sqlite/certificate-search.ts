@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { issuanceIdOf, parseIssuanceId } from '../../issuance/ids.ts';
+import { issuanceIdOf } from '../../issuance/ids.ts';
 import type { CertificateQuery, CertificateSearch, FoundCertificate } from '../../issuance/search-certificates.ts';
 import { invariant } from '../ledger/ledger-fault.ts';
 import { type HistoryRow, historyEntryOf, historyQuery } from './history.ts';
@@ -22,8 +22,11 @@ export interface SqliteSearch extends CertificateSearch {
   close(): void;
 }
 
+/** The key of an issuance's row. */
+export type RowOf = (issuanceId: string) => number | undefined;
+
 /** Searches a ledger in a file by a connection of its own, opened at the first search; one in memory by the ledger's. */
-export function openCertificateSearch(database: DatabaseSync, path: string): SqliteSearch {
+export function openCertificateSearch(database: DatabaseSync, path: string, rowOf: RowOf): SqliteSearch {
   let own: DatabaseSync | undefined;
   let search: CertificateSearch | undefined;
   const opened = (): CertificateSearch => {
@@ -32,7 +35,7 @@ export function openCertificateSearch(database: DatabaseSync, path: string): Sql
       own = new DatabaseSync(path, { readOnly: true, timeout: 2_000 });
       own.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA temp_store = MEMORY`);
     }
-    search = createCertificateSearch(own ?? database);
+    search = createCertificateSearch(own ?? database, rowOf);
     return search;
   };
   return {
@@ -46,11 +49,11 @@ export function openCertificateSearch(database: DatabaseSync, path: string): Sql
 
 export function createCertificateSearch(
   database: DatabaseSync,
+  rowOf: RowOf,
   lookedAtMax: number = lookedAtMaxDefault,
 ): CertificateSearch {
   const lanesOf = createLanes(database);
   const prepare = remembered(database);
-  const rowOf = database.prepare('SELECT issuance FROM issuances WHERE request_id = ? AND ordinal = ?');
   const historyOf = database.prepare(historyQuery);
   const successorsOf = database.prepare(`SELECT i.request_id, i.ordinal FROM requests r
     JOIN issuances i ON i.issuance = r.issuance WHERE r.predecessor = ? ORDER BY r.issuance LIMIT ?`);
@@ -61,10 +64,9 @@ export function createCertificateSearch(
       return page(prepare, lanesOf(query, after), filtersOf(query, at), { at, countMax, lookedAtMax });
     },
     async history(issuanceId) {
-      const id = parseIssuanceId(issuanceId);
-      const row = id === undefined ? undefined : rowOf.get(id.requestId, id.ordinal);
+      const row = rowOf(issuanceId);
       if (row === undefined) return [];
-      return historyOf.all(row.issuance as number).map((one) => historyEntryOf(one as unknown as HistoryRow));
+      return historyOf.all(row).map((one) => historyEntryOf(one as unknown as HistoryRow));
     },
     async successors(issuanceId) {
       return successorsOf

@@ -36,8 +36,8 @@ export interface Draft {
 export interface Drafts extends Gathered {
   /** As the open transaction has it, with what has no row yet. */
   find(issuanceId: string): Remembered | undefined;
-  /** Whether there is something that the tables do not say yet: of this request, or at all. */
-  has(requestId?: string): boolean;
+  /** Whether there is something that the tables do not say yet. */
+  has(): boolean;
   add(issuance: NewIssuance, detail: string): IssuanceRecord;
   /** Writes all of them, and all that the late indexes lack, inside a transaction. */
   complete(): void;
@@ -48,34 +48,27 @@ export interface Drafts extends Gathered {
 }
 
 export function createDrafts(database: DatabaseSync, memory: RecordMemory, late: LateIndexes): Drafts {
-  const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
+  const ofIssuance = database.prepare(`${recordQuery} WHERE i.issuance = ?`);
   const last = database.prepare('SELECT max(issuance) AS last FROM issuances');
   const writer = createDraftWriter(database, late);
   const drafts = new Map<string, Draft>();
-  const requests = new Set<string>();
   let next: number | undefined;
 
   function read(issuanceId: string): Remembered | undefined {
     const id = parseIssuanceId(issuanceId);
-    const row = id === undefined ? undefined : byId.get(id.requestId, id.ordinal);
-    if (row === undefined) return undefined;
-    return { issuance: row.issuance as number, record: recordOf(row as unknown as IssuanceRow) };
+    const issuance = id === undefined ? undefined : late.issuanceOf(id.requestId, id.ordinal);
+    if (issuance === undefined) return undefined;
+    return { issuance, record: recordOf(ofIssuance.get(issuance) as unknown as IssuanceRow) };
   }
 
   function keep(draft: Draft): void {
     drafts.set(draft.record.issuanceId, draft);
-    requests.add(draft.record.requestId);
     memory.put({ issuance: draft.issuance, record: draft.record });
-  }
-
-  function clear(): void {
-    drafts.clear();
-    requests.clear();
   }
 
   function write(): void {
     for (const draft of drafts.values()) writer(draft);
-    clear();
+    drafts.clear();
   }
 
   function complete(): void {
@@ -85,12 +78,13 @@ export function createDrafts(database: DatabaseSync, memory: RecordMemory, late:
 
   return {
     find: (issuanceId) => drafts.get(issuanceId) ?? memory.get(issuanceId) ?? read(issuanceId),
-    has: (requestId) => (requestId === undefined ? drafts.size > 0 : requests.has(requestId)),
+    has: () => drafts.size > 0,
     add(issuance, detail) {
       next ??= ((last.get()!.last ?? 0) as number) + 1;
       const record = receivedRecord(issuance);
       const line: HistoryLine = { at: record.stateAt, from: null, to: 'received', detail };
       keep({ issuance: next, base: undefined, record, lines: [line] });
+      late.received(next, record.requestId, record.ordinal);
       next += 1;
       return record;
     },
@@ -118,7 +112,7 @@ export function createDrafts(database: DatabaseSync, memory: RecordMemory, late:
       while ((await commits.submit(some, { plain: true })) > late.roundsOver());
     },
     lost() {
-      clear();
+      drafts.clear();
       memory.clear();
       next = undefined;
     },

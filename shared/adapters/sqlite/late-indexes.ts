@@ -3,17 +3,21 @@ import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
 import { type Gathered, nothingGathered } from './transaction.ts';
 
 /**
- * Indexes whose keys come in no order: digests and names. Inserted one by one each would write a page of its own for every
+ * Indexes whose keys come in no order: requests, names, digests. Inserted one by one each would write a page of its own for every
  * certificate; so they are kept in memory over many transactions and inserted in the order of their keys, a stretch at a time,
  * neighbours together. `index_mark` is the last change of the history that they all have: what is after it is read from the
  * tables when the store is opened, or when a transaction is lost.
  *
- * Who looks something up in these tables, but for what `holdOf` and `keyOf` answer, has `complete` run first.
+ * Who looks something up in these tables, but for what is answered here, has `complete` run first.
  */
 export interface LateIndexes extends Gathered {
+  received(issuance: number, requestId: string, ordinal: number): void;
   /** What an issuance is found by that is approved; of its names, those that it holds from now on. */
   approved(issuance: number, record: Named, free: readonly string[], at: number): void;
   issued(issuance: number, fingerprint: string): void;
+  issuanceOf(requestId: string, ordinal: number): number | undefined;
+  /** The highest of a request; 0 when there is none. */
+  ordinalMax(requestId: string): number;
   holdOf(name: string): Hold | undefined;
   keyOf(spkiSha256: string): KeyHold | undefined;
   /** Whether the tables lack anything. */
@@ -55,6 +59,8 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   const strideMin = Math.ceil(roundMin / 64);
   const parts = createParts(database);
   const all = Object.values(parts);
+  const issuanceOf = createIssuanceOf(database);
+  const ordinalMax = createOrdinalMax(database);
   const holdOf = createHoldOf(database);
   const keyOf = createKeyOf(database);
   const derive = createDerive(database);
@@ -72,7 +78,11 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
 
   const newest = () => (lastChange.get()!.change ?? 0) as number;
 
-  const holder = (name: string) => parts.names.find(name) ?? holdOf(name);
+  const holder = (name: string) => parts.names.find(name)?.[0] ?? holdOf(name);
+
+  function received(issuance: number, requestId: string, ordinal: number): void {
+    parts.requests.add(requestId, issuance, { issuance, ordinal });
+  }
 
   function approved(issuance: number, { names, owner, spkiSha256 }: Named, free: readonly string[], at: number): void {
     const hold = free.length === 0 ? undefined : { owner, spkiSha256, heldAt: at };
@@ -87,15 +97,13 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   function recover(): void {
     through = undefined;
     for (const part of all) part.clear();
-    for (const { at, fingerprint, issuance, named, to } of derive()) {
-      if (to === 'issued') issued(issuance, fingerprint!);
-      else
-        approved(
-          issuance,
-          named,
-          named.names.filter((name) => holder(name) === undefined),
-          at,
-        );
+    for (const { at, fingerprint, issuance, named, ordinal, requestId, to } of derive()) {
+      if (to === 'received') received(issuance, requestId, ordinal);
+      else if (to === 'issued') issued(issuance, fingerprint!);
+      else {
+        const free = named.names.filter((name) => holder(name) === undefined);
+        approved(issuance, named, free, at);
+      }
     }
     stale = false;
   }
@@ -124,10 +132,18 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   }
 
   return {
+    received: whenFresh(received),
     approved: whenFresh(approved),
     issued: whenFresh(issued),
+    issuanceOf: whenFresh((requestId: string, ordinal: number) => {
+      const one = parts.requests.find(requestId)?.find((other) => other.ordinal === ordinal);
+      return one?.issuance ?? issuanceOf(requestId, ordinal);
+    }),
+    ordinalMax: whenFresh(
+      (requestId: string) => parts.requests.find(requestId)?.at(-1)?.ordinal ?? ordinalMax(requestId),
+    ),
     holdOf: whenFresh(holder),
-    keyOf: whenFresh((spkiSha256: string) => keyOf(spkiSha256, parts.keys.find(spkiSha256))),
+    keyOf: whenFresh((spkiSha256: string) => keyOf(spkiSha256, parts.keys.find(spkiSha256)?.[0])),
     has: whenFresh(() => all.some((part) => part.has())),
     complete: whenFresh(() => {
       if (!all.some((part) => part.has())) return;
@@ -162,7 +178,14 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   };
 }
 
+interface Received {
+  readonly issuance: number;
+  readonly ordinal: number;
+}
+
 function createParts(database: DatabaseSync) {
+  const request = database.prepare(`INSERT INTO issuances_by_request (request_id_start, ordinal, issuance)
+    VALUES (${requestStartOf('?')}, ?, ?) ON CONFLICT DO NOTHING`);
   const name = database.prepare(`INSERT INTO issuances_by_name (name, issuance, held_at) VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET held_at = excluded.held_at WHERE held_at IS NULL AND excluded.held_at IS NOT NULL`);
   const byDigest = (table: string, start: string) => {
@@ -172,10 +195,16 @@ function createParts(database: DatabaseSync) {
     return (digest: string, issuance: number) => void add.run(digest, issuance);
   };
   return {
+    requests: createPart<Received>((key, issuance, one) => void request.run(key, one!.ordinal, issuance)),
     names: createPart<Hold>((key, issuance, hold) => void name.run(key, issuance, hold?.heldAt ?? null)),
     keys: createPart<string>(byDigest('issuances_by_key', 'spki_sha256_start')),
     fingerprints: createPart<never>(byDigest('issuances_by_fingerprint', 'fingerprint_start')),
   };
+}
+
+/** SQL of what an index has of a request's id: 66 bits. */
+export function requestStartOf(requestId: string): string {
+  return `substr(${requestId}, 1, 11)`;
 }
 
 /** SQL of what an index has of a digest in hexadecimal. What is none has no start, and so is not found. */
@@ -183,29 +212,33 @@ export function startOf(digest: string): string {
   return `unhex(substr(${digest}, 1, 16))`;
 }
 
-interface Entry<Owner> {
+interface Entry<Known> {
   readonly key: string;
   readonly issuance: number;
-  /** Who comes to have the key by it. */
-  readonly owner: Owner | undefined;
+  /** What is asked of the key before the entry is in the table. */
+  readonly known: Known | undefined;
 }
 
-/** One index. The first owner of a key is the one that `find` answers. */
-function createPart<Owner>(insert: (key: string, issuance: number, owner: Owner | undefined) => void) {
-  const owners = new Map<string, Owner>();
-  let arrived: Entry<Owner>[] = [];
-  let round: Entry<Owner>[] = [];
+/** One index. */
+function createPart<Known>(insert: (key: string, issuance: number, known: Known | undefined) => void) {
+  /** Of entries that are not in the table, in the order they came: entries of one key are inserted in that order, too. */
+  const knownOf = new Map<string, Known[]>();
+  let arrived: Entry<Known>[] = [];
+  let round: Entry<Known>[] = [];
   let next = 0;
   /** Come since the last step. */
   let recent = 0;
 
   return {
-    add(key: string, issuance: number, owner: Owner | undefined): void {
-      arrived.push({ key, issuance, owner });
+    add(key: string, issuance: number, known: Known | undefined): void {
+      arrived.push({ key, issuance, known });
       recent += 1;
-      if (owner !== undefined && !owners.has(key)) owners.set(key, owner);
+      if (known === undefined) return;
+      const before = knownOf.get(key);
+      if (before === undefined) knownOf.set(key, [known]);
+      else before.push(known);
     },
-    find: (key: string) => owners.get(key),
+    find: (key: string): readonly Known[] | undefined => knownOf.get(key),
     has: () => arrived.length > 0 || next < round.length,
     arrived: () => arrived.length,
     begin(): void {
@@ -221,20 +254,38 @@ function createPart<Owner>(insert: (key: string, issuance: number, owner: Owner 
       recent = 0;
       const end = Math.min(round.length, next + count);
       for (; next < end; next++) {
-        const { issuance, key, owner } = round[next]!;
-        insert(key, issuance, owner);
-        if (owner !== undefined) owners.delete(key);
+        const { issuance, key, known } = round[next]!;
+        insert(key, issuance, known);
+        if (known === undefined) continue;
+        const all = knownOf.get(key)!;
+        if (all.length === 1) knownOf.delete(key);
+        else all.shift();
       }
       return next < round.length;
     },
     clear(): void {
-      owners.clear();
+      knownOf.clear();
       arrived = [];
       round = [];
       next = 0;
       recent = 0;
     },
   };
+}
+
+/** Looks in the table; for who has a connection of their own, and the indexes completed. */
+export function createIssuanceOf(database: DatabaseSync): (requestId: string, ordinal: number) => number | undefined {
+  const read =
+    database.prepare(`SELECT b.issuance FROM issuances_by_request b JOIN issuances i ON i.issuance = b.issuance
+    WHERE b.request_id_start = ${requestStartOf('?1')} AND b.ordinal = ?2 AND i.request_id = ?1`);
+  return (requestId, ordinal) => read.get(requestId, ordinal)?.issuance as number | undefined;
+}
+
+function createOrdinalMax(database: DatabaseSync): (requestId: string) => number {
+  const read =
+    database.prepare(`SELECT b.ordinal FROM issuances_by_request b JOIN issuances i ON i.issuance = b.issuance
+    WHERE b.request_id_start = ${requestStartOf('?1')} AND i.request_id = ?1 ORDER BY b.ordinal DESC LIMIT 1`);
+  return (requestId) => (read.get(requestId)?.ordinal ?? 0) as number;
 }
 
 /** The holder is the first that is marked so: a name that was released is marked at nobody's before the next. */
@@ -258,7 +309,9 @@ function createKeyOf(database: DatabaseSync): (spkiSha256: string, owner?: strin
 }
 
 interface Derived {
-  readonly to: 'approved' | 'issued';
+  readonly to: 'received' | 'approved' | 'issued';
+  readonly requestId: string;
+  readonly ordinal: number;
   readonly issuance: number;
   readonly at: number;
   readonly named: Named;
@@ -266,15 +319,19 @@ interface Derived {
 }
 
 function createDerive(database: DatabaseSync): () => Iterable<Derived> {
-  const read = database.prepare(`SELECT h.to_state, h.issuance, h.at, r.owner, r.names, r.spki_sha256, c.fingerprint
-    FROM history h JOIN requests r ON r.issuance = h.issuance LEFT JOIN certificates c ON c.issuance = h.issuance
-    WHERE h.change > (SELECT coalesce(max(change), 0) FROM index_mark) AND h.to_state IN ('approved', 'issued')
+  const read =
+    database.prepare(`SELECT h.to_state, h.issuance, h.at, i.request_id, i.ordinal, r.owner, r.names, r.spki_sha256, c.fingerprint
+    FROM history h JOIN issuances i ON i.issuance = h.issuance JOIN requests r ON r.issuance = h.issuance
+      LEFT JOIN certificates c ON c.issuance = h.issuance
+    WHERE h.change > (SELECT coalesce(max(change), 0) FROM index_mark) AND h.to_state IN ('received', 'approved', 'issued')
     ORDER BY h.change`);
   return () =>
     read.all().map((row) => ({
       to: row.to_state as Derived['to'],
       issuance: row.issuance as number,
       at: row.at as number,
+      requestId: row.request_id as string,
+      ordinal: row.ordinal as number,
       named: {
         owner: row.owner as string,
         names: JSON.parse(row.names as string) as string[],

@@ -11,7 +11,6 @@ import type { CommitQueue } from './commit-queue.ts';
 import type { Counters } from './counters.ts';
 import type { CredentialCounts } from './credential-counts.ts';
 import type { Drafts } from './drafts.ts';
-import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
 import type { LateIndexes } from './late-indexes.ts';
 import { createMoves } from './moves.ts';
 import { createSerialReads } from './serial-reads.ts';
@@ -81,15 +80,12 @@ function createTouched(commits: CommitQueue): Touched {
 }
 
 function createReceive(
-  { database, commits, credentialCounts, drafts, early }: LedgerParts,
+  { commits, credentialCounts, drafts, early, late }: LedgerParts,
   touched: Touched,
 ): IssuanceLedger['receive'] {
-  const ordinalMax = database.prepare('SELECT max(ordinal) AS ordinal FROM issuances WHERE request_id = ?');
-
   function write(n: NewIssuance): ReceiveOutcome {
     const { principal, credentialId, policyVersion, caId, generation, csrSha256, ordinal, requestId } = n;
-    if (drafts.has(requestId)) drafts.write();
-    if (ordinal !== ((ordinalMax.get(requestId)?.ordinal ?? 0) as number) + 1) return { kind: 'conflict' };
+    if (ordinal !== late.ordinalMax(requestId) + 1) return { kind: 'conflict' };
     const use = credentialCounts.take(credentialId);
     if (use === 'revoked') return { kind: 'credential-revoked' };
     if (use === 'used-up') return { kind: 'credential-count-used-up' };
@@ -166,8 +162,7 @@ const unsettledStates = ['received', 'approved', 'intended', 'submitted', 'orpha
 /** What a record says in these states is read again by the next stage only, and decided upon there. */
 const withinPipeline: ReadonlySet<IssuanceState> = new Set(['received', 'approved']);
 
-function createReads({ database, commits, drafts, early }: LedgerParts, touched: Touched): Reads {
-  const newest = database.prepare(`${recordQuery} WHERE i.request_id = ? ORDER BY i.ordinal DESC LIMIT 1`);
+function createReads({ database, commits, drafts, early, late }: LedgerParts, touched: Touched): Reads {
   // The list is that of the index, word for word: SQLite uses a partial index only for a condition it finds in the query.
   const unsettled = `state IN (${unsettledStates.map((state) => `'${state}'`).join(', ')})`;
   const staleIn = database.prepare(`SELECT request_id, ordinal, ca_id, state_at FROM issuances
@@ -178,11 +173,11 @@ function createReads({ database, commits, drafts, early }: LedgerParts, touched:
 
   return {
     async current(requestId) {
-      if (drafts.has(requestId)) await writeDrafts(commits, drafts);
-      const row = newest.get(requestId);
-      if (row === undefined) return undefined;
+      const ordinal = late.ordinalMax(requestId);
+      if (ordinal === 0) return undefined;
+      const record = get(issuanceIdOf(requestId, ordinal));
       if (touched.has(requestId)) await commits.durable();
-      return recordOf(row as unknown as IssuanceRow);
+      return record;
     },
     async get(issuanceId) {
       const record = get(issuanceId);

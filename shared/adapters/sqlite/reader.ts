@@ -7,7 +7,7 @@ import { createCounters } from './counters.ts';
 import { refuseForeign } from './database.ts';
 import { type HistoryEntry, type HistoryRow, historyEntryOf, historyQuery } from './history.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
-import { startOf } from './late-indexes.ts';
+import { requestStartOf, startOf } from './late-indexes.ts';
 import { storageErrorOf } from './storage-error.ts';
 
 /** A look at the state from outside, while a service runs or after it was killed: for checkers, exports and audits. */
@@ -46,8 +46,13 @@ export function openSqliteReader(path: string): SqliteReader {
 
 function createReader(database: DatabaseSync): SqliteReader {
   const inOrder = database.prepare(`${recordQuery} ORDER BY i.issuance`);
-  const byId = database.prepare(`${recordQuery} WHERE i.request_id = ? AND i.ordinal = ?`);
   // The indexes have all up to their mark, and more than is looked for; who is after it is asked one by one.
+  const byId = database.prepare(`${recordQuery}
+    WHERE i.issuance IN (
+        SELECT issuance FROM issuances_by_request WHERE request_id_start = ${requestStartOf('?1')} AND ordinal = ?2
+        UNION SELECT issuance FROM history
+          WHERE change > (SELECT coalesce(max(change), 0) FROM index_mark) AND to_state = 'received')
+      AND i.request_id = ?1 AND i.ordinal = ?2`);
   const found = (table: string, indexed: string, isIt: string) =>
     database.prepare(`${recordQuery}
       WHERE i.issuance IN (SELECT issuance FROM ${table} WHERE ${indexed} UNION SELECT issuance FROM unindexed)

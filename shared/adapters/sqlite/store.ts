@@ -130,7 +130,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       await commits.durable();
     };
     const watch = createWatch(waitersMax);
-    const search = openCertificateSearch(database, path);
+    const search = openCertificateSearch(database, path, (issuanceId) => drafts.find(issuanceId)?.issuance);
     const find: CertificateSearch['find'] = async (query, ...more) => {
       if (goesByLateIndex(query)) await indexed();
       return search.find(query, ...more);

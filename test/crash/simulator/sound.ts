@@ -93,6 +93,7 @@ function endFaults(
 ): void {
   const { plan, accepted } = outcome;
   const ids = new Set(records.map(({ issuanceId }) => issuanceId));
+  if (ids.size < records.length) fault('received-twice', 'an ordinal of a request is that of two issuances');
   for (const [id, client] of accepted)
     if (!ids.has(id)) fault('forgotten', `${plan.requests[client]!.name} was answered 202 and is not in the ledger`);
   const expected = new Map(plan.requests.map((request) => [sha256Hex(request.csrDer), request.expected]));

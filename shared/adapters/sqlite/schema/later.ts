@@ -245,6 +245,53 @@ DROP TABLE public_keys;
 DROP TABLE certificate_fingerprints;
 `;
 
+/**
+ * That a request has each ordinal once is seen to by the only writer there is (`ledger.ts`): an index that SQLite keeps for it takes
+ * each entry at once. With an index in its place that is filled late, the table is what it was.
+ */
+const requestIndex = `
+CREATE TABLE issuances_by_request (
+  request_id_start TEXT NOT NULL,
+  ordinal INTEGER NOT NULL,
+  issuance INTEGER NOT NULL,
+  PRIMARY KEY (request_id_start, ordinal, issuance)
+) STRICT, WITHOUT ROWID;
+INSERT INTO issuances_by_request SELECT substr(request_id, 1, 11) AS start, ordinal, issuance FROM issuances
+  ORDER BY start, ordinal;
+CREATE TABLE issuances_next (
+  issuance INTEGER PRIMARY KEY,
+  request_id TEXT NOT NULL,
+  ordinal INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  state_at INTEGER NOT NULL,
+  ca_id TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  policy_version TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  dropped_extensions TEXT,
+  crl_shard INTEGER,
+  ticket TEXT,
+  serial TEXT,
+  violations TEXT,
+  last_error TEXT,
+  adopted INTEGER,
+  revoked_at INTEGER,
+  revocation_reason TEXT
+) STRICT;
+INSERT INTO issuances_next SELECT * FROM issuances ORDER BY issuance;
+DROP TABLE issuances;
+ALTER TABLE issuances_next RENAME TO issuances;
+CREATE INDEX unsettled_issuances ON issuances (state, state_at, ca_id)
+  WHERE state IN ('received', 'approved', 'intended', 'submitted', 'orphan-suspected', 'misissued');
+CREATE INDEX tickets_without_serial ON issuances (ticket) WHERE ticket IS NOT NULL AND serial IS NULL;
+CREATE INDEX revoked_by_shard ON issuances (ca_id, generation, crl_shard) WHERE state = 'revoked';
+CREATE TRIGGER revoked_is_new AFTER UPDATE OF revoked_at ON issuances
+  WHEN NEW.state = 'revoked' AND NEW.crl_shard IS NOT NULL
+BEGIN
+  INSERT INTO crl_changes VALUES (NEW.ca_id, NEW.generation, NEW.crl_shard, NEW.issuance) ON CONFLICT DO NOTHING;
+END;
+`;
+
 export const laterChanges: readonly string[] = [
   auditTables,
   deadLetterIndexes,
@@ -257,4 +304,5 @@ export const laterChanges: readonly string[] = [
   crlChanges,
   lateIndexes,
   sharedIndexes,
+  requestIndex,
 ];
