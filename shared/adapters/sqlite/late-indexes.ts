@@ -48,7 +48,7 @@ export interface KeyHold {
 }
 
 /** As many as make neighbours share pages. */
-const roundMinDefault = 8_192;
+const roundMinDefault = 16_384;
 
 /** Of each index, where somebody waits for all of them: what a COMMIT can carry and nobody beside it notices. */
 const stretchLength = 512;
