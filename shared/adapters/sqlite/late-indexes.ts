@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
+import type { EpochMs } from '../../pki/epoch.ts';
 import { type Gathered, nothingGathered } from './transaction.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface LateIndexes extends Gathered {
   ordinalMax(requestId: string): number;
   holdOf(name: string): Hold | undefined;
   keyOf(spkiSha256: string): KeyHold | undefined;
+  /** Refuses a key from now on, for ever, whether or not somebody holds it; inside a transaction. The first time stays. */
+  markCompromised(spkiSha256: string, owner: string, at: EpochMs): void;
   /** Whether the tables lack anything. */
   has(): boolean;
   /**
@@ -68,6 +71,9 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
   const setMark = database.prepare(
     'INSERT INTO index_mark (mark, change) VALUES (1, ?) ON CONFLICT DO UPDATE SET change = excluded.change',
   );
+  const mark = database.prepare(
+    'INSERT INTO compromised_keys (spki_sha256, owner, compromised_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+  );
   /** Of the round under way: the last change of the history whose entries are in it or in the tables. */
   let through: number | undefined;
   let roundsOver = 0;
@@ -78,7 +84,7 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
 
   const newest = () => (lastChange.get()!.change ?? 0) as number;
 
-  const holder = (name: string) => parts.names.find(name)?.[0] ?? holdOf(name);
+  const holder = (name: string) => parts.names.find(name)?.[0] ?? parts.names.looked(name, holdOf);
 
   function received(issuance: number, requestId: string, ordinal: number): void {
     parts.requests.add(requestId, issuance, { issuance, ordinal });
@@ -140,10 +146,17 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
       return one?.issuance ?? issuanceOf(requestId, ordinal);
     }),
     ordinalMax: whenFresh(
-      (requestId: string) => parts.requests.find(requestId)?.at(-1)?.ordinal ?? ordinalMax(requestId),
+      (requestId: string) =>
+        parts.requests.find(requestId)?.at(-1)?.ordinal ?? parts.requests.looked(requestId, ordinalMax) ?? 0,
     ),
     holdOf: whenFresh(holder),
-    keyOf: whenFresh((spkiSha256: string) => keyOf(spkiSha256, parts.keys.find(spkiSha256)?.[0])),
+    keyOf: whenFresh((spkiSha256: string) =>
+      parts.keys.looked(spkiSha256, () => keyOf(spkiSha256, parts.keys.find(spkiSha256)?.[0])),
+    ),
+    markCompromised: whenFresh((spkiSha256: string, owner: string, at: EpochMs) => {
+      mark.run(spkiSha256, owner, at);
+      parts.keys.changed(spkiSha256);
+    }),
     has: whenFresh(() => all.some((part) => part.has())),
     complete: whenFresh(() => {
       if (!all.some((part) => part.has())) return;
@@ -212,6 +225,9 @@ export function startOf(digest: string): string {
   return `unhex(substr(${digest}, 1, 16))`;
 }
 
+/** A new key is asked for at the door, by the validator and when it is approved, which are as close together. */
+const absentMax = 4_096;
+
 interface Entry<Known> {
   readonly key: string;
   readonly issuance: number;
@@ -223,6 +239,8 @@ interface Entry<Known> {
 function createPart<Known>(insert: (key: string, issuance: number, known: Known | undefined) => void) {
   /** Of entries that are not in the table, in the order they came: entries of one key are inserted in that order, too. */
   const knownOf = new Map<string, Known[]>();
+  /** Of what nothing was found when it was looked for, and nothing has come since. */
+  const absent = new Set<string>();
   let arrived: Entry<Known>[] = [];
   let round: Entry<Known>[] = [];
   let next = 0;
@@ -234,11 +252,22 @@ function createPart<Known>(insert: (key: string, issuance: number, known: Known 
       arrived.push({ key, issuance, known });
       recent += 1;
       if (known === undefined) return;
+      absent.delete(key);
       const before = knownOf.get(key);
       if (before === undefined) knownOf.set(key, [known]);
       else before.push(known);
     },
     find: (key: string): readonly Known[] | undefined => knownOf.get(key),
+    /** What `look` finds, which is not done again where it has found nothing. */
+    looked<T>(key: string, look: (key: string) => T | undefined): T | undefined {
+      if (absent.has(key)) return undefined;
+      const found = look(key);
+      if (found !== undefined) return found;
+      if (absent.size >= absentMax) absent.clear();
+      absent.add(key);
+      return undefined;
+    },
+    changed: (key: string) => void absent.delete(key),
     has: () => arrived.length > 0 || next < round.length,
     arrived: () => arrived.length,
     begin(): void {
@@ -265,6 +294,7 @@ function createPart<Known>(insert: (key: string, issuance: number, known: Known 
     },
     clear(): void {
       knownOf.clear();
+      absent.clear();
       arrived = [];
       round = [];
       next = 0;
@@ -281,11 +311,11 @@ export function createIssuanceOf(database: DatabaseSync): (requestId: string, or
   return (requestId, ordinal) => read.get(requestId, ordinal)?.issuance as number | undefined;
 }
 
-function createOrdinalMax(database: DatabaseSync): (requestId: string) => number {
+function createOrdinalMax(database: DatabaseSync): (requestId: string) => number | undefined {
   const read =
     database.prepare(`SELECT b.ordinal FROM issuances_by_request b JOIN issuances i ON i.issuance = b.issuance
     WHERE b.request_id_start = ${requestStartOf('?1')} AND i.request_id = ?1 ORDER BY b.ordinal DESC LIMIT 1`);
-  return (requestId) => (read.get(requestId)?.ordinal ?? 0) as number;
+  return (requestId) => read.get(requestId)?.ordinal as number | undefined;
 }
 
 /** The holder is the first that is marked so: a name that was released is marked at nobody's before the next. */

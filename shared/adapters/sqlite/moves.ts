@@ -9,7 +9,6 @@ import { issuanceIdOfTransition } from '../ledger/transition-checks.ts';
 import type { Counters } from './counters.ts';
 import type { Drafts } from './drafts.ts';
 import type { LateIndexes } from './late-indexes.ts';
-import { createMarkCompromised } from './public-keys.ts';
 import type { Remembered } from './record-memory.ts';
 
 /** RFC 5280 5.3.1. The reason after which a key is refused for ever. */
@@ -36,7 +35,7 @@ export function createMoves(
   const approve = createApprove(late);
   const intend = createIntend(prepare);
   const issue = createIssue(prepare, counters);
-  const revoke = createRevoke(prepare, counters);
+  const revoke = createRevoke(counters, late);
 
   function take(standing: Remembered, move: Transition): AdvanceOutcome {
     switch (move.to) {
@@ -118,13 +117,11 @@ function createIssue(prepare: Prepare, counters: Counters): Take<'issued'> {
   };
 }
 
-function createRevoke(prepare: Prepare, counters: Counters): Take<'revoked'> {
-  const compromised = createMarkCompromised(prepare);
-
+function createRevoke(counters: Counters, late: LateIndexes): Take<'revoked'> {
   return ({ record }, { at, reason }) => {
     const { notAfter, notBefore, owner, spkiSha256 } = record;
     counters.count('revoked', countedOf(record, notBefore!, notAfter!));
-    if (reason === compromise) compromised(spkiSha256, owner, at);
+    if (reason === compromise) late.markCompromised(spkiSha256, owner, at);
     return moved;
   };
 }

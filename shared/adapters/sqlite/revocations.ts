@@ -11,19 +11,24 @@ import {
 import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import type { Drafts } from './drafts.ts';
-import { startOf } from './late-indexes.ts';
-import { createMarkCompromised } from './public-keys.ts';
+import { type LateIndexes, startOf } from './late-indexes.ts';
 
 /** Intents to revoke, and what the CRLs of a CA are made from. */
 export function createRevocations(
   database: DatabaseSync,
   commits: CommitQueue,
   drafts: Drafts,
+  late: LateIndexes,
 ): RevocationStore & CrlSource {
-  return { ...createIntents(database, commits, drafts), ...createCrlSource(database, commits) };
+  return { ...createIntents(database, commits, drafts, late), ...createCrlSource(database, commits) };
 }
 
-function createIntents(database: DatabaseSync, commits: CommitQueue, drafts: Drafts): RevocationStore {
+function createIntents(
+  database: DatabaseSync,
+  commits: CommitQueue,
+  drafts: Drafts,
+  late: LateIndexes,
+): RevocationStore {
   const ofFingerprint = database.prepare(`SELECT i.request_id, i.ordinal FROM issuances_by_fingerprint f
     JOIN issuances i ON i.issuance = f.issuance JOIN certificates c ON c.issuance = f.issuance
     WHERE f.fingerprint_start = ${startOf('?1')} AND c.fingerprint = ?1 LIMIT 1`);
@@ -36,7 +41,6 @@ function createIntents(database: DatabaseSync, commits: CommitQueue, drafts: Dra
     `SELECT ${columns} FROM revocation_intents WHERE issuance_id > ? ORDER BY issuance_id LIMIT ?`,
   );
   const remove = database.prepare('DELETE FROM revocation_intents WHERE issuance_id = ?');
-  const compromised = createMarkCompromised((sql) => database.prepare(sql));
   const intentOf = (row: unknown) => ({ ...(row as RevocationIntent) });
   return {
     async issuanceOfFingerprint(fingerprint) {
@@ -57,7 +61,7 @@ function createIntents(database: DatabaseSync, commits: CommitQueue, drafts: Dra
       commits.submit(() => {
         remove.run(issuanceId);
       }),
-    markCompromised: (spkiSha256, owner, at) => commits.submit(() => compromised(spkiSha256, owner, at)),
+    markCompromised: (spkiSha256, owner, at) => commits.submit(() => late.markCompromised(spkiSha256, owner, at)),
   };
 }
 

@@ -147,7 +147,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
       operatorLog: guarded(createOperatorLog(database, commits)),
       authorities: guarded(createAuthorityRegistry(database, commits)),
       audits: guarded(createAuditStore(database, commits), commits.durable),
-      revocations: guarded(createRevocations(database, commits, drafts), commits.durable),
+      revocations: guarded(createRevocations(database, commits, drafts, late), commits.durable),
       // What its own connection sees is committed, and maybe not synced yet.
       search: guarded({ ...search, find }, commits.durable),
       permits: guarded(createPermitStore(database, commits)),
