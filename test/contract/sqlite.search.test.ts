@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { createCertificateSearch, type RowOf } from '../../shared/adapters/sqlite/certificate-search.ts';
 import { guarded } from '../../shared/adapters/sqlite/guarded.ts';
-import { createIssuanceOf } from '../../shared/adapters/sqlite/late-indexes.ts';
+import { createIssuanceOf } from '../../shared/adapters/sqlite/late-lookups.ts';
 import { parseIssuanceId } from '../../shared/issuance/ids.ts';
 import { searchTexts } from '../../shared/issuance/search-certificates.ts';
 import { disposable } from '../support/disposable.ts';

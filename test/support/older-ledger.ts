@@ -5,6 +5,10 @@ import { dayMs, digestOf, ledgerTime } from './ledger-fixtures.ts';
 /** The last version whose tables have nothing that is counted: what a certificate leaves behind is its rows alone. */
 export const versionWithoutCounts = 4;
 
+/** An issuance that was approved for names and a key of an earlier certificate, and had none yet. */
+export const inFlight = 1_000_000_000;
+export const renewedOf = 100;
+
 /** A key that was reported as compromised, and that nothing was asked for with. */
 export const keyOfNobody = digestOf('key of nobody');
 
@@ -87,6 +91,33 @@ function createWriter(database: DatabaseSync): (certificate: OlderCertificate) =
     (id, principal, owner, fleet, profiles, names, count_max, used, created_at, expires_at, sha256)
     VALUES (?, 'principal', ?, ?, '[]', '{}', 1000, 1, 0, 0, ?) ON CONFLICT DO NOTHING`);
   const der = new Uint8Array(700);
+  const renewed = olderCertificate(renewedOf);
+  const renewal = [
+    inFlight,
+    'of-renewal'.padStart(43, '0'),
+    'approved',
+    ledgerTime,
+    renewed.caId,
+    null,
+    null,
+    null,
+  ] as const;
+  addIssuance.run(...renewal);
+  const { credential: asked, fleet: renewedFleet, key: sameKey, name: sameName, owner: sameOwner } = renewed;
+  addRequest.run(
+    inFlight,
+    asked,
+    sameOwner,
+    renewedFleet,
+    renewed.profile,
+    JSON.stringify([sameName]),
+    der,
+    sameKey,
+    sameKey,
+    ledgerTime,
+  );
+  addChange.run(inFlight, ledgerTime, null, 'received', '{}');
+  addChange.run(inFlight, ledgerTime, 'received', 'approved', '{}');
   return (one) => {
     const { caId, credential, fleet, isRevoked, key, n, name, notAfter, owner, serial } = one;
     const revoked = isRevoked ? ([ledgerTime, 'superseded'] as const) : ([null, null] as const);

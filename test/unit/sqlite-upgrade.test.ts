@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, it } from 'vitest';
 import { migrations } from '../../shared/adapters/sqlite/schema.ts';
 import { openSqliteStore, type SqliteStore } from '../../shared/adapters/sqlite/store.ts';
@@ -8,10 +9,12 @@ import { recount } from '../../shared/issuance/recount.ts';
 import { type CertificateQuery, searchCertificates } from '../../shared/issuance/search-certificates.ts';
 import { dayMs, ledgerTime } from '../support/ledger-fixtures.ts';
 import {
+  inFlight,
   keyOfNobody,
   makeOlderLedger,
   type OlderCertificate,
   olderCertificate,
+  renewedOf,
   versionWithoutCounts,
 } from '../support/older-ledger.ts';
 
@@ -78,6 +81,11 @@ describe('a ledger of an earlier program', () => {
           keyOwner: owner,
           keyCompromised: false,
         });
+        const reader = new DatabaseSync(path, { readOnly: true });
+        const renewal = olderCertificate(renewedOf);
+        const found = reader.prepare('SELECT held_at FROM issuances_by_name WHERE name = ? AND issuance = ?');
+        expect(found.get(renewal.name, inFlight)).toEqual({ held_at: null });
+        reader.close();
         expect(await store.ledger.holders([], keyOfNobody)).toMatchObject({ keyCompromised: true });
         const { issued, revoked } = await store.inventory.sums('devices', 'total', '', at);
         const ofDevices = all.filter(({ caId }) => caId === 'devices');

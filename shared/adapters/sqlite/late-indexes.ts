@@ -1,6 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { IssuanceRecord } from '../../issuance/issuance-record.ts';
 import type { EpochMs } from '../../pki/epoch.ts';
+import { createLateIndex } from './late-index.ts';
+import {
+  createDerive,
+  createHoldOf,
+  createIssuanceOf,
+  createKeyOf,
+  createOrdinalMax,
+  type Hold,
+  type KeyHold,
+  type Named,
+  requestStartOf,
+  startOf,
+} from './late-lookups.ts';
 import { type Gathered, nothingGathered } from './transaction.ts';
 
 /**
@@ -35,19 +47,6 @@ export interface LateIndexes extends Gathered {
   /** Rounds that are over and durable; and the one with which all that there is now will be. */
   roundsOver(): number;
   roundOfAll(): number;
-}
-
-export type Named = Pick<IssuanceRecord, 'owner' | 'names' | 'spkiSha256'>;
-
-export interface Hold {
-  readonly owner: string;
-  readonly spkiSha256: string;
-  readonly heldAt: number;
-}
-
-export interface KeyHold {
-  readonly owner: string;
-  readonly compromised: boolean;
 }
 
 /** As many as make neighbours share pages. */
@@ -208,165 +207,9 @@ function createParts(database: DatabaseSync) {
     return (digest: string, issuance: number) => void add.run(digest, issuance);
   };
   return {
-    requests: createPart<Received>((key, issuance, one) => void request.run(key, one!.ordinal, issuance)),
-    names: createPart<Hold>((key, issuance, hold) => void name.run(key, issuance, hold?.heldAt ?? null)),
-    keys: createPart<string>(byDigest('issuances_by_key', 'spki_sha256_start')),
-    fingerprints: createPart<never>(byDigest('issuances_by_fingerprint', 'fingerprint_start')),
+    requests: createLateIndex<Received>((key, issuance, one) => void request.run(key, one!.ordinal, issuance)),
+    names: createLateIndex<Hold>((key, issuance, hold) => void name.run(key, issuance, hold?.heldAt ?? null)),
+    keys: createLateIndex<string>(byDigest('issuances_by_key', 'spki_sha256_start')),
+    fingerprints: createLateIndex<never>(byDigest('issuances_by_fingerprint', 'fingerprint_start')),
   };
-}
-
-/** SQL of what an index has of a request's id: 66 bits. */
-export function requestStartOf(requestId: string): string {
-  return `substr(${requestId}, 1, 11)`;
-}
-
-/** SQL of what an index has of a digest in hexadecimal. What is none has no start, and so is not found. */
-export function startOf(digest: string): string {
-  return `unhex(substr(${digest}, 1, 16))`;
-}
-
-/** A new key is asked for at the door, by the validator and when it is approved, which are as close together. */
-const absentMax = 4_096;
-
-interface Entry<Known> {
-  readonly key: string;
-  readonly issuance: number;
-  /** What is asked of the key before the entry is in the table. */
-  readonly known: Known | undefined;
-}
-
-/** One index. */
-function createPart<Known>(insert: (key: string, issuance: number, known: Known | undefined) => void) {
-  /** Of entries that are not in the table, in the order they came: entries of one key are inserted in that order, too. */
-  const knownOf = new Map<string, Known[]>();
-  /** Of what nothing was found when it was looked for, and nothing has come since. */
-  const absent = new Set<string>();
-  let arrived: Entry<Known>[] = [];
-  let round: Entry<Known>[] = [];
-  let next = 0;
-  /** Come since the last step. */
-  let recent = 0;
-
-  return {
-    add(key: string, issuance: number, known: Known | undefined): void {
-      arrived.push({ key, issuance, known });
-      recent += 1;
-      if (known === undefined) return;
-      absent.delete(key);
-      const before = knownOf.get(key);
-      if (before === undefined) knownOf.set(key, [known]);
-      else before.push(known);
-    },
-    find: (key: string): readonly Known[] | undefined => knownOf.get(key),
-    /** What `look` finds, which is not done again where it has found nothing. */
-    looked<T>(key: string, look: (key: string) => T | undefined): T | undefined {
-      if (absent.has(key)) return undefined;
-      const found = look(key);
-      if (found !== undefined) return found;
-      if (absent.size >= absentMax) absent.clear();
-      absent.add(key);
-      return undefined;
-    },
-    changed: (key: string) => void absent.delete(key),
-    has: () => arrived.length > 0 || next < round.length,
-    arrived: () => arrived.length,
-    begin(): void {
-      round = arrived.sort(({ key: one }, { key: other }) => (one < other ? -1 : one > other ? 1 : 0));
-      arrived = [];
-      next = 0;
-      recent = 0;
-    },
-    /** Come since the last stretch. */
-    owed: () => recent,
-    /** Whether there are more in the round. */
-    step(count: number): boolean {
-      recent = 0;
-      const end = Math.min(round.length, next + count);
-      for (; next < end; next++) {
-        const { issuance, key, known } = round[next]!;
-        insert(key, issuance, known);
-        if (known === undefined) continue;
-        const all = knownOf.get(key)!;
-        if (all.length === 1) knownOf.delete(key);
-        else all.shift();
-      }
-      return next < round.length;
-    },
-    clear(): void {
-      knownOf.clear();
-      absent.clear();
-      arrived = [];
-      round = [];
-      next = 0;
-      recent = 0;
-    },
-  };
-}
-
-/** Looks in the table; for who has a connection of their own, and the indexes completed. */
-export function createIssuanceOf(database: DatabaseSync): (requestId: string, ordinal: number) => number | undefined {
-  const read =
-    database.prepare(`SELECT b.issuance FROM issuances_by_request b JOIN issuances i ON i.issuance = b.issuance
-    WHERE b.request_id_start = ${requestStartOf('?1')} AND b.ordinal = ?2 AND i.request_id = ?1`);
-  return (requestId, ordinal) => read.get(requestId, ordinal)?.issuance as number | undefined;
-}
-
-function createOrdinalMax(database: DatabaseSync): (requestId: string) => number | undefined {
-  const read =
-    database.prepare(`SELECT b.ordinal FROM issuances_by_request b JOIN issuances i ON i.issuance = b.issuance
-    WHERE b.request_id_start = ${requestStartOf('?1')} AND i.request_id = ?1 ORDER BY b.ordinal DESC LIMIT 1`);
-  return (requestId) => read.get(requestId)?.ordinal as number | undefined;
-}
-
-/** The holder is the first that is marked so: a name that was released is marked at nobody's before the next. */
-function createHoldOf(database: DatabaseSync): (name: string) => Hold | undefined {
-  const read = database.prepare(`SELECT r.owner, r.spki_sha256 AS spkiSha256, n.held_at AS heldAt
-    FROM issuances_by_name n JOIN requests r ON r.issuance = n.issuance
-    WHERE n.name = ? AND n.held_at IS NOT NULL ORDER BY n.issuance LIMIT 1`);
-  return (name) => read.get(name) as Hold | undefined;
-}
-
-/** All issuances of a key that were approved have the same owner: the first of them is looked at, unless `owner` is known. */
-function createKeyOf(database: DatabaseSync): (spkiSha256: string, owner?: string) => KeyHold | undefined {
-  const ownerOf = database.prepare(`SELECT r.owner FROM issuances_by_key k JOIN requests r ON r.issuance = k.issuance
-    WHERE k.spki_sha256_start = ${startOf('?1')} AND r.spki_sha256 = ?1 ORDER BY k.issuance LIMIT 1`);
-  const compromisedBy = database.prepare('SELECT owner FROM compromised_keys WHERE spki_sha256 = ?');
-  return (spkiSha256, known) => {
-    const compromised = compromisedBy.get(spkiSha256);
-    const owner = (known ?? ownerOf.get(spkiSha256)?.owner ?? compromised?.owner) as string | undefined;
-    return owner === undefined ? undefined : { owner, compromised: compromised !== undefined };
-  };
-}
-
-interface Derived {
-  readonly to: 'received' | 'approved' | 'issued';
-  readonly requestId: string;
-  readonly ordinal: number;
-  readonly issuance: number;
-  readonly at: number;
-  readonly named: Named;
-  readonly fingerprint: string | undefined;
-}
-
-function createDerive(database: DatabaseSync): () => Iterable<Derived> {
-  const read =
-    database.prepare(`SELECT h.to_state, h.issuance, h.at, i.request_id, i.ordinal, r.owner, r.names, r.spki_sha256, c.fingerprint
-    FROM history h JOIN issuances i ON i.issuance = h.issuance JOIN requests r ON r.issuance = h.issuance
-      LEFT JOIN certificates c ON c.issuance = h.issuance
-    WHERE h.change > (SELECT coalesce(max(change), 0) FROM index_mark) AND h.to_state IN ('received', 'approved', 'issued')
-    ORDER BY h.change`);
-  return () =>
-    read.all().map((row) => ({
-      to: row.to_state as Derived['to'],
-      issuance: row.issuance as number,
-      at: row.at as number,
-      requestId: row.request_id as string,
-      ordinal: row.ordinal as number,
-      named: {
-        owner: row.owner as string,
-        names: JSON.parse(row.names as string) as string[],
-        spkiSha256: row.spki_sha256 as string,
-      },
-      fingerprint: (row.fingerprint ?? undefined) as string | undefined,
-    }));
 }

@@ -7,7 +7,7 @@ import { createCounters } from './counters.ts';
 import { refuseForeign } from './database.ts';
 import { type HistoryEntry, type HistoryRow, historyEntryOf, historyQuery } from './history.ts';
 import { type IssuanceRow, recordOf, recordQuery } from './issuance-rows.ts';
-import { requestStartOf, startOf } from './late-indexes.ts';
+import { requestStartOf, startOf } from './late-lookups.ts';
 import { storageErrorOf } from './storage-error.ts';
 
 /** A look at the state from outside, while a service runs or after it was killed: for checkers, exports and audits. */

@@ -11,7 +11,8 @@ import {
 import { invariant } from '../ledger/ledger-fault.ts';
 import type { CommitQueue } from './commit-queue.ts';
 import type { Drafts } from './drafts.ts';
-import { type LateIndexes, startOf } from './late-indexes.ts';
+import type { LateIndexes } from './late-indexes.ts';
+import { startOf } from './late-lookups.ts';
 
 /** Intents to revoke, and what the CRLs of a CA are made from. */
 export function createRevocations(

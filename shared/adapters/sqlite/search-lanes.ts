@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { type CertificateQuery, cursorRefused, placeParts } from '../../issuance/search-certificates.ts';
-import { startOf } from './late-indexes.ts';
+import { startOf } from './late-lookups.ts';
 
 export type Values = Readonly<Record<string, SQLInputValue>>;
 

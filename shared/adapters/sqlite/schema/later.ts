@@ -212,8 +212,9 @@ CREATE TABLE issuances_by_name (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO issuances_by_name SELECT name, issuance, max(held_at) FROM (
     SELECT name, issuance, NULL AS held_at FROM certificate_names
-    UNION ALL SELECT h.name, min(r.issuance), h.held_at FROM requests r CROSS JOIN json_each(r.names) n
-      CROSS JOIN name_holds h ON h.name = n.value AND h.owner = r.owner AND h.spki_sha256 = r.spki_sha256 GROUP BY h.name)
+    UNION ALL SELECT h.name, r.issuance, CASE row_number() OVER (PARTITION BY h.name ORDER BY r.issuance) WHEN 1 THEN h.held_at END
+      FROM requests r CROSS JOIN json_each(r.names) n
+      CROSS JOIN name_holds h ON h.name = n.value AND h.owner = r.owner AND h.spki_sha256 = r.spki_sha256)
   GROUP BY name, issuance ORDER BY name, issuance;
 CREATE TABLE issuances_by_key (
   spki_sha256_start BLOB NOT NULL,
