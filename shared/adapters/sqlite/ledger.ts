@@ -157,14 +157,14 @@ function createAdvance(
 
 type Reads = Pick<IssuanceLedger, 'current' | 'get' | 'getMany' | 'stale' | 'unsettled'>;
 
-const unsettledStates = ['received', 'approved', 'intended', 'submitted', 'orphan-suspected', 'misissued'] as const;
+const settledStates = ['issued', 'revoked', 'rejected', 'failed', 'lapsed'] as const satisfies readonly IssuanceState[];
 
 /** What a record says in these states is read again by the next stage only, and decided upon there. */
 const withinPipeline: ReadonlySet<IssuanceState> = new Set(['received', 'approved']);
 
 function createReads({ database, commits, drafts, early, late }: LedgerParts, touched: Touched): Reads {
-  // The list is that of the index, word for word: SQLite uses a partial index only for a condition it finds in the query.
-  const unsettled = `state IN (${unsettledStates.map((state) => `'${state}'`).join(', ')})`;
+  // The condition is that of the index, word for word: SQLite uses a partial index only for a condition it finds in the query.
+  const unsettled = settledStates.map((state) => `state <> '${state}'`).join(' AND ');
   const staleIn = database.prepare(`SELECT request_id, ordinal, ca_id, state_at FROM issuances
     WHERE ${unsettled} AND state = ? AND state_at < ? ORDER BY state_at, ca_id, issuance LIMIT ?`);
   const countIn = database.prepare(`SELECT state, count(*) AS n FROM issuances
@@ -193,7 +193,7 @@ function createReads({ database, commits, drafts, early, late }: LedgerParts, to
       return records;
     },
     async stale(state, stateAtBefore, countMax) {
-      const isWatched = (unsettledStates as readonly IssuanceState[]).includes(state);
+      const isWatched = !(settledStates as readonly IssuanceState[]).includes(state);
       invariant(isWatched, 'state-not-watched', `${state} is settled: nothing in it is stale`);
       invariant(countMax >= 1 && countMax <= readCountMax, 'out-of-bounds', `countMax ${countMax}`);
       await writeDrafts(commits, drafts);
