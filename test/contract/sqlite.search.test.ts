@@ -7,6 +7,7 @@ import { parseIssuanceId } from '../../shared/issuance/ids.ts';
 import { searchTexts } from '../../shared/issuance/search-certificates.ts';
 import { disposable } from '../support/disposable.ts';
 import { dayMs, guideTo, ledgerTime } from '../support/ledger-fixtures.ts';
+import { listening, scansOf } from '../support/listening-database.ts';
 import { openHarness } from '../support/sqlite-harness.ts';
 import { searchSuite } from './search-suite.ts';
 
@@ -32,20 +33,6 @@ async function openSearch(lookedAt: number) {
 }
 
 searchSuite('SQLite', openSearch, { numRuns: 25, boundNothing: [] });
-
-/** A database that remembers what was prepared on it. */
-function listening(database: DatabaseSync, prepared: string[]): DatabaseSync {
-  return new Proxy(database, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      return (...given: never[]) => {
-        if (name === 'prepare') prepared.push(String(given[0]));
-        return value.apply(target, given);
-      };
-    },
-  });
-}
 
 describe('what a search asks SQLite', () => {
   it('goes by an index for each filter: it scans no table and sorts nothing (search-plans)', async () => {
@@ -76,15 +63,7 @@ describe('what a search asks SQLite', () => {
     for (let n = 0; n < 20; n++) await guideTo('issued', h);
     expect((await search.find({ issuer: 'workloads' }, ledgerTime, undefined, 10)).found).toHaveLength(1);
     expect(prepared.some((sql) => sql.includes('ORDER BY m.serial'))).toBe(true);
-    for (const sql of new Set(prepared)) {
-      const plan = own
-        .prepare(`EXPLAIN QUERY PLAN ${sql}`)
-        .all()
-        .map(({ detail }) => String(detail));
-      // The rows of a subquery are counted, and the least of an index is its first.
-      const scans = plan.filter((line) => /^SCAN/.test(line) && !/^SCAN \(subquery|COVERING INDEX/.test(line));
-      expect([sql, ...scans, ...plan.filter((line) => line.includes('TEMP B-TREE'))]).toEqual([sql]);
-    }
+    for (const sql of new Set(prepared)) expect([sql, ...scansOf(own, sql)]).toEqual([sql]);
     own.close();
   });
 });
