@@ -185,6 +185,38 @@ describe('indexes that are filled late', () => {
     expect(count('issuances_by_name')).toBe(40);
   });
 
+  it('know each ordinal of a request, and its highest, in memory and in the table (ordinals)', () => {
+    let late = createLateIndexes(database, 4);
+    const addIssuance = database.prepare(`INSERT INTO issuances (issuance, request_id, ordinal, state, state_at, ca_id,
+      generation, policy_version) VALUES (?, ?, ?, 'issued', 0, 'c', 1, 'p')`);
+    const addRequest =
+      database.prepare(`INSERT INTO requests (issuance, principal, credential_id, owner, fleet, profile,
+      key_type, scope, names, csr, csr_sha256, spki_sha256, received_at)
+      VALUES (?, 'p', 'c', 'plant-7', 'f', 'device', 'P-256', '{}', '[]', x'00', '', 'aa', 0)`);
+    const addChange = database.prepare(
+      "INSERT INTO history (issuance, at, to_state, detail) VALUES (?, 0, 'received', '{}')",
+    );
+    // Two that begin alike, as far as the index goes.
+    const requests = ['AAAAAAAAAAAone', 'AAAAAAAAAAAother'];
+    for (let issuance = 1; issuance <= 41; issuance++) {
+      const request = requests[issuance % 2]!;
+      const ordinal = Math.ceil(issuance / 2);
+      expect(late.ordinalMax(request)).toBe(ordinal - 1);
+      addIssuance.run(issuance, request, ordinal);
+      addRequest.run(issuance);
+      late.received(issuance, request, ordinal);
+      addChange.run(issuance);
+      late.write();
+      late.committed();
+      if (issuance % 7 === 0) late = createLateIndexes(database, 4);
+      for (let earlier = 1; earlier <= issuance; earlier++)
+        expect(late.issuanceOf(requests[earlier % 2]!, Math.ceil(earlier / 2))).toBe(earlier);
+      expect(late.issuanceOf(request, ordinal + 1)).toBeUndefined();
+    }
+    expect(count('issuances_by_request')).toBeGreaterThan(20);
+    expect(late.has()).toBe(true);
+  });
+
   it('tell digests apart that begin alike (collision)', () => {
     const late = createLateIndexes(database, 4);
     const alike = (end: string) => `${'ab'.repeat(8)}${end}`;
