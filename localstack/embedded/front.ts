@@ -295,15 +295,12 @@ function send(response: ServerResponse, answer: HttpResponse, headOnly: boolean)
   if (response.headersSent || response.destroyed) return;
   // A text goes out in one write with the headers; bytes would take two.
   const body = answer.isBase64Encoded === true ? Buffer.from(answer.body ?? '', 'base64') : (answer.body ?? '');
-  const length = Buffer.byteLength(body);
   const headers: Record<string, string | number> = {
     'x-content-type-options': 'nosniff',
-    'content-length': length,
+    'content-length': Buffer.byteLength(body),
   };
   for (const [name, value] of Object.entries(answer.headers ?? {})) headers[name] = String(value);
   if (answer.statusCode === 204) delete headers['content-length'];
   response.writeHead(answer.statusCode, headers);
-  if (headOnly || answer.statusCode === 204) response.end();
-  // ASCII is the same in both, and Latin-1 is written without a look at each character.
-  else response.end(body, length === body.length ? 'latin1' : 'utf8');
+  response.end(headOnly || answer.statusCode === 204 ? undefined : body);
 }
