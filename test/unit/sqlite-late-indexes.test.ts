@@ -7,6 +7,7 @@ import { createCredentialStore } from '../../shared/adapters/sqlite/credential-s
 import { openDatabase } from '../../shared/adapters/sqlite/database.ts';
 import { createDrafts } from '../../shared/adapters/sqlite/drafts.ts';
 import { createLateIndexes, type LateIndexes } from '../../shared/adapters/sqlite/late-indexes.ts';
+import type { Named } from '../../shared/adapters/sqlite/late-lookups.ts';
 import { createLedger } from '../../shared/adapters/sqlite/ledger.ts';
 import { createRecordMemory } from '../../shared/adapters/sqlite/record-memory.ts';
 import { StorageError } from '../../shared/adapters/sqlite/storage-error.ts';
@@ -34,17 +35,28 @@ interface Made {
   readonly fingerprint: string;
 }
 
-/** Issues by rows alone, as far as the indexes read them. */
-function createIssuer() {
+/** Adds rows, as far as the indexes read them. */
+function createRows() {
   const addIssuance = database.prepare(`INSERT INTO issuances (issuance, request_id, ordinal, state, state_at, ca_id,
-    generation, policy_version) VALUES (?, ?, 1, 'issued', 0, 'c', 1, 'p')`);
+    generation, policy_version) VALUES (?, ?, ?, 'issued', 0, 'c', 1, 'p')`);
   const addRequest = database.prepare(`INSERT INTO requests (issuance, principal, credential_id, owner, fleet, profile,
     key_type, scope, names, csr, csr_sha256, spki_sha256, received_at)
-    VALUES (?, 'p', 'c', 'plant-7', 'f', 'device', 'P-256', '{}', ?, x'00', '', ?, 0)`);
+    VALUES (?, 'p', 'c', ?, 'f', 'device', 'P-256', '{}', ?, x'00', '', ?, 0)`);
+  const addChange = database.prepare("INSERT INTO history (issuance, at, to_state, detail) VALUES (?, ?, ?, '{}')");
+  return {
+    issuance: (issuance: number, request: string, ordinal: number) => void addIssuance.run(issuance, request, ordinal),
+    request: (issuance: number, { names, owner, spkiSha256 }: Named) =>
+      void addRequest.run(issuance, owner, JSON.stringify(names), spkiSha256),
+    change: (issuance: number, to: string) => void addChange.run(issuance, issuance, to),
+  };
+}
+
+/** Issues by rows alone, as far as the indexes read them. */
+function createIssuer() {
+  const rows = createRows();
   const addCertificate = database.prepare(
     "INSERT INTO certificates (issuance, der, not_before, not_after, fingerprint, spki_sha256) VALUES (?, x'00', 0, 1, ?, ?)",
   );
-  const addChange = database.prepare("INSERT INTO history (issuance, at, to_state, detail) VALUES (?, ?, ?, '{}')");
   const made: Made[] = [];
   return {
     made,
@@ -52,15 +64,16 @@ function createIssuer() {
       const issuance = made.length + 1;
       const text = () => Buffer.from(random.bytes(8)).toString('hex');
       const one = { issuance, request: text(), name: `dns:${text()}.example`, key: text(), fingerprint: text() };
-      addIssuance.run(issuance, one.request);
-      addRequest.run(issuance, JSON.stringify([one.name]), one.key);
+      const named = { owner: 'plant-7', names: [one.name], spkiSha256: one.key };
+      rows.issuance(issuance, one.request, 1);
+      rows.request(issuance, named);
       late.received(issuance, one.request, 1);
-      addChange.run(issuance, issuance, 'received');
-      late.approved(issuance, { owner: 'plant-7', names: [one.name], spkiSha256: one.key }, [one.name], issuance);
-      addChange.run(issuance, issuance, 'approved');
+      rows.change(issuance, 'received');
+      late.approved(issuance, named, named.names, issuance);
+      rows.change(issuance, 'approved');
       addCertificate.run(issuance, one.fingerprint, one.key);
       late.issued(issuance, one.fingerprint);
-      addChange.run(issuance, issuance, 'issued');
+      rows.change(issuance, 'issued');
       made.push(one);
     },
   };
@@ -153,14 +166,12 @@ describe('indexes that are filled late', () => {
 
   it('keep the first holder of a name and of a key while others come, and let go of a released one (holder)', () => {
     const late = createLateIndexes(database, 4);
-    const addRequest =
-      database.prepare(`INSERT INTO requests (issuance, principal, credential_id, owner, fleet, profile,
-      key_type, scope, names, csr, csr_sha256, spki_sha256, received_at)
-      VALUES (?, 'p', 'c', ?, 'f', 'device', 'P-256', '{}', '["dns:a.example"]', x'00', '', ?, 0)`);
+    const rows = createRows();
     const approve = (issuance: number, owner: string, spkiSha256: string) => {
-      addRequest.run(issuance, owner, spkiSha256);
+      const named = { owner, names: ['dns:a.example'], spkiSha256 };
+      rows.request(issuance, named);
       const free = late.holdOf('dns:a.example') === undefined ? ['dns:a.example'] : [];
-      late.approved(issuance, { owner, names: ['dns:a.example'], spkiSha256 }, free, issuance);
+      late.approved(issuance, named, free, issuance);
       late.write();
     };
     for (let issuance = 1; issuance <= 20; issuance++) {
@@ -187,25 +198,17 @@ describe('indexes that are filled late', () => {
 
   it('know each ordinal of a request, and its highest, in memory and in the table (ordinals)', () => {
     let late = createLateIndexes(database, 4);
-    const addIssuance = database.prepare(`INSERT INTO issuances (issuance, request_id, ordinal, state, state_at, ca_id,
-      generation, policy_version) VALUES (?, ?, ?, 'issued', 0, 'c', 1, 'p')`);
-    const addRequest =
-      database.prepare(`INSERT INTO requests (issuance, principal, credential_id, owner, fleet, profile,
-      key_type, scope, names, csr, csr_sha256, spki_sha256, received_at)
-      VALUES (?, 'p', 'c', 'plant-7', 'f', 'device', 'P-256', '{}', '[]', x'00', '', 'aa', 0)`);
-    const addChange = database.prepare(
-      "INSERT INTO history (issuance, at, to_state, detail) VALUES (?, 0, 'received', '{}')",
-    );
+    const rows = createRows();
     // Two that begin alike, as far as the index goes.
     const requests = ['AAAAAAAAAAAone', 'AAAAAAAAAAAother'];
     for (let issuance = 1; issuance <= 41; issuance++) {
       const request = requests[issuance % 2]!;
       const ordinal = Math.ceil(issuance / 2);
       expect(late.ordinalMax(request)).toBe(ordinal - 1);
-      addIssuance.run(issuance, request, ordinal);
-      addRequest.run(issuance);
+      rows.issuance(issuance, request, ordinal);
+      rows.request(issuance, { owner: 'plant-7', names: [], spkiSha256: 'aa' });
       late.received(issuance, request, ordinal);
-      addChange.run(issuance);
+      rows.change(issuance, 'received');
       late.write();
       late.committed();
       if (issuance % 7 === 0) late = createLateIndexes(database, 4);
@@ -220,16 +223,14 @@ describe('indexes that are filled late', () => {
   it('tell digests apart that begin alike (collision)', () => {
     const late = createLateIndexes(database, 4);
     const alike = (end: string) => `${'ab'.repeat(8)}${end}`;
-    const addRequest =
-      database.prepare(`INSERT INTO requests (issuance, principal, credential_id, owner, fleet, profile,
-      key_type, scope, names, csr, csr_sha256, spki_sha256, received_at)
-      VALUES (?, 'p', 'c', ?, 'f', 'device', 'P-256', '{}', '[]', x'00', '', ?, 0)`);
+    const rows = createRows();
     for (const [issuance, owner, end] of [
       [1, 'plant-7', '01'],
       [2, 'plant-8', '02'],
     ] as const) {
-      addRequest.run(issuance, owner, alike(end));
-      late.approved(issuance, { owner, names: [], spkiSha256: alike(end) }, [], issuance);
+      const named = { owner, names: [], spkiSha256: alike(end) };
+      rows.request(issuance, named);
+      late.approved(issuance, named, [], issuance);
     }
     late.complete();
     expect(late.keyOf(alike('01'))?.owner).toBe('plant-7');

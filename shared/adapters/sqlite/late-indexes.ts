@@ -83,6 +83,8 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
 
   const newest = () => (lastChange.get()!.change ?? 0) as number;
 
+  const has = () => all.some((part) => part.has());
+
   const holder = (name: string) => parts.names.find(name)?.[0] ?? parts.names.looked(name, holdOf);
 
   function received(issuance: number, requestId: string, ordinal: number): void {
@@ -156,9 +158,9 @@ export function createLateIndexes(database: DatabaseSync, roundMin: number = rou
       mark.run(spkiSha256, owner, at);
       parts.keys.changed(spkiSha256);
     }),
-    has: whenFresh(() => all.some((part) => part.has())),
+    has: whenFresh(has),
     complete: whenFresh(() => {
-      if (!all.some((part) => part.has())) return;
+      if (!has()) return;
       if (through !== undefined) step(Number.POSITIVE_INFINITY);
       begin();
       step(Number.POSITIVE_INFINITY);

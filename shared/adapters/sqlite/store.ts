@@ -132,7 +132,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SqliteStore {
     const watch = createWatch(waitersMax);
     const search = openCertificateSearch(database, path, (issuanceId) => drafts.find(issuanceId)?.issuance);
     const find: CertificateSearch['find'] = async (query, ...more) => {
-      if (goesByLateIndex(query)) await indexed();
+      if (goesByLateIndex(query)) await drafts.completed(commits);
       return search.find(query, ...more);
     };
     const queues = createQueues({ store: messages, commits, clock, waitersMax, early, pace });
